@@ -1,0 +1,41 @@
+# `make run` and `make test` do all the set-up they need; the second time they skip it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+SOURCES = pyproject.toml hatch_build.py requirements.lock
+
+.PHONY: run test lint lock wheel clean
+
+run: $(VENV)/server.stamp
+	$(BIN)/compass-server serve
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: $(VENV)/dev.stamp
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+# The versions that the tests run with.
+lock: $(VENV)/dev.stamp
+	$(BIN)/pip-compile --quiet --all-extras --strip-extras --upgrade --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/server.stamp: $(SOURCES) | $(VENV)/bin/python
+	$(PIP) --editable '.[server]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(SOURCES) | $(VENV)/bin/python
+	$(PIP) --editable '.[server,dev]'
+	@touch $@ $(VENV)/server.stamp
+
+clean:
+	rm -rf $(VENV) dist static/vendor

@@ -1,0 +1,1 @@
+"""Compass: project-scoped API keys that a team can host itself."""

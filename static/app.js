@@ -1,0 +1,105 @@
+// The little that HTML and htmx leave over: copying, forgetting secrets, saying outcomes.
+"use strict";
+
+const live = () => document.getElementById("live");
+let hide;
+
+function say(sentence) {
+  const region = live();
+  if (!region) return;
+  region.textContent = sentence;
+  clearTimeout(hide);
+  hide = setTimeout(() => { region.textContent = ""; }, 6000);
+}
+
+// Plain HTTP has no navigator.clipboard: there the old way still works.
+async function copy(text) {
+  if (navigator.clipboard && window.isSecureContext) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch { /* Denied: try the old way. */ }
+  }
+  const scratch = document.createElement("textarea");
+  scratch.value = text;
+  scratch.setAttribute("readonly", "");
+  scratch.className = "visually-hidden";
+  document.body.append(scratch);
+  scratch.select();
+  let done = false;
+  try {
+    done = document.execCommand("copy");
+  } finally {
+    scratch.remove();
+  }
+  return done;
+}
+
+async function onCopy(button) {
+  const source = document.querySelector(button.dataset.copy);
+  const text = "value" in source ? source.value : source.textContent;
+  const done = await copy(text);
+  button.focus();
+  if (done) {
+    button.textContent = "Copied";
+    say("Copied.");
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  } else {
+    if (source.select) source.select();
+    say("Copying failed. Select the text and copy it by hand.");
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const copier = event.target.closest("[data-copy]");
+  if (copier) onCopy(copier);
+
+  const chip = event.target.closest("[data-fill]");
+  if (chip) {
+    const field = document.querySelector(chip.dataset.for);
+    field.value = chip.dataset.fill;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches("input[data-secret]")) event.target.select();
+});
+
+// A secret must not come back with the Back button, from whatever the browser keeps of a page.
+window.addEventListener("pagehide", () => {
+  for (const element of document.querySelectorAll("[data-secret]")) {
+    if ("value" in element) {
+      element.value = "";
+      element.removeAttribute("value");
+    } else {
+      element.textContent = "";
+    }
+  }
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted && document.querySelector("[data-secret]")) window.location.reload();
+});
+
+document.addEventListener("announce", (event) => say(event.detail.value));
+document.addEventListener("htmx:responseError", (event) => {
+  const status = event.detail.xhr.status;
+  const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+  const words = page.querySelector("[data-error]");
+  say(words ? words.textContent.trim() : `That did not work (${status}). Reload the page and try again.`);
+});
+document.addEventListener("htmx:sendError", () => {
+  say("The server can't be reached. Check the connection and try again.");
+});
