@@ -1,0 +1,33 @@
+"""The record of what was done, written in the transaction of what it records."""
+
+from compass.server.core.access import Actor
+from compass.server.core.models import AuditEvent, Key, Project, User
+from compass.server.db import db
+
+Detail = str | int | bool | None
+
+
+def record(
+    actor: Actor, action: str, target: User | Project | Key | None, **details: Detail
+) -> None:
+    """Adds one event. `action` is `noun.verb`; details are plain values, never a secret."""
+    db.session.add(
+        AuditEvent(
+            action=action,
+            actor_type=actor.type,
+            actor_id=actor.id,
+            actor_name=actor.name,
+            target_type=type(target).__name__.lower() if target else None,
+            target_id=target.id if target else None,
+            target_name=target.name if target else None,
+            project_id=_project_of(target),
+            address=actor.address,
+            details=details,
+        )
+    )
+
+
+def _project_of(target: User | Project | Key | None) -> str | None:
+    if isinstance(target, Key):
+        return target.project_id
+    return target.id if isinstance(target, Project) else None

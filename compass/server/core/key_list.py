@@ -1,0 +1,94 @@
+"""The list of keys that an actor may see: filtered, searched, in pages."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from compass.server.core import access
+from compass.server.core.access import Actor
+from compass.server.core.clock import now
+from compass.server.core.keys import WITH_PEOPLE
+from compass.server.core.models import Key, KeySecret, KeyStatus, User
+from compass.server.db import db
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Blank members do not filter. `q` is looked for in the name, the hint and the owner."""
+
+    project_id: str = ""
+    status: KeyStatus | None = None
+    q: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        return not (self.project_id or self.status or self.q)
+
+
+@dataclass(frozen=True)
+class Page:
+    """`number` counts from 1 and is always one that exists."""
+
+    keys: list[Key]
+    number: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // PAGE_SIZE))
+
+
+def page(actor: Actor, wanted: Filter, number: int) -> Page:
+    """Newest first."""
+    where = [access.visible(actor), *_conditions(wanted)]
+    total = db.session.scalar(select(func.count(Key.id)).where(*where)) or 0
+    number = min(max(1, number), max(1, -(-total // PAGE_SIZE)))
+    query = select(Key).where(*where).order_by(Key.id.desc()).options(*WITH_PEOPLE)
+    rows = db.session.scalars(query.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE))
+    return Page(keys=list(rows), number=number, total=total)
+
+
+def after(actor: Actor, cursor: str | None, limit: int) -> tuple[list[Key], str | None]:
+    """Newest first, from the one after `cursor` (a key's id) on; and the next cursor."""
+    query = select(Key).where(access.visible(actor)).order_by(Key.id.desc()).options(*WITH_PEOPLE)
+    if cursor is not None:
+        query = query.where(Key.id < cursor)
+    keys = list(db.session.scalars(query.limit(limit + 1)))
+    return keys[:limit], keys[limit - 1].id if len(keys) > limit else None
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.project_id:
+        conditions.append(Key.project_id == wanted.project_id)
+    if wanted.status:
+        conditions.append(_has_status(wanted.status))
+    if wanted.q:
+        pattern = f"%{_escape(wanted.q)}%"
+        owners = select(User.id).where(
+            or_(User.name.ilike(pattern, escape="\\"), User.email.ilike(pattern, escape="\\"))
+        )
+        hints = select(KeySecret.key_id).where(KeySecret.hint.like(pattern, escape="\\"))
+        conditions.append(
+            or_(
+                Key.name.ilike(pattern, escape="\\"),
+                Key.owner_id.in_(owners),
+                Key.id.in_(hints),
+            )
+        )
+    return conditions
+
+
+def _has_status(status: KeyStatus) -> ColumnElement[bool]:
+    alive, expired = Key.revoked_at.is_(None), Key.expires_at <= now()
+    return {
+        KeyStatus.REVOKED: Key.revoked_at.is_not(None),
+        KeyStatus.EXPIRED: and_(alive, expired),
+        KeyStatus.ACTIVE: and_(alive, or_(Key.expires_at.is_(None), Key.expires_at > now())),
+    }[status]
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,233 @@
+"""The tables. What may be done with their rows is in the module of each noun."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, Enum, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from compass.server.core.clock import now
+from compass.server.core.ids import new_id
+from compass.server.db import Model
+
+
+class Role(StrEnum):
+    """What a person or key may do in a project. Ordered: an admin may all that a member may."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+
+    def covers(self, needed: "Role") -> bool:
+        return self is Role.ADMIN or needed is Role.MEMBER
+
+    def capped(self, most: "Role") -> "Role":
+        """The lower of the two."""
+        return self if most is Role.ADMIN else most
+
+
+class KeyType(StrEnum):
+    SERVICE_ACCOUNT = "service_account"
+    PERSONAL = "personal"
+
+
+class KeyStatus(StrEnum):
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+def _words(kind: type[StrEnum]) -> Enum:
+    """Stored as its words, so that adding one later is not a change of the schema."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=20,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class User(Model):
+    """A person. Organization admins (`is_admin`) are admins of every project."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("usr"))
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    name: Mapped[str] = mapped_column(String(80))
+    password_hash: Mapped[str]
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    disabled_at: Mapped[datetime | None]
+
+
+class Session(Model):
+    """One browser login. The cookie carries the id; only its SHA-256 is here."""
+
+    __tablename__ = "sessions"
+
+    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_seen_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+    address: Mapped[str | None] = mapped_column(String(64))
+    user_agent: Mapped[str | None] = mapped_column(String(200))
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class LoginAttempt(Model):
+    """A password that was tried lately: what login throttling counts."""
+
+    __tablename__ = "login_attempts"
+    __table_args__ = (
+        Index("ix_login_attempts_account_hash_at", "account_hash", "at"),
+        Index("ix_login_attempts_address_at", "address", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # A hash, because people type passwords into the wrong field.
+    account_hash: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class Project(Model):
+    __tablename__ = "projects"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("prj"))
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    description: Mapped[str] = mapped_column(String(500), default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Membership(Model):
+    __tablename__ = "memberships"
+
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    project_id: Mapped[str] = mapped_column(
+        ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[Role] = mapped_column(_words(Role))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    user: Mapped[User] = relationship()
+    project: Mapped[Project] = relationship()
+
+
+class Key(Model):
+    """The identity that calls. Its secrets are rows of their own, so that they can rotate."""
+
+    __tablename__ = "keys"
+    __table_args__ = (
+        # A name is free again once its key is revoked. Expired keys still hold theirs.
+        Index(
+            "uq_keys_service_account_name",
+            "project_id",
+            "name",
+            unique=True,
+            sqlite_where=text("type = 'service_account' AND revoked_at IS NULL"),
+            postgresql_where=text("type = 'service_account' AND revoked_at IS NULL"),
+        ),
+        Index(
+            "uq_keys_personal_name",
+            "project_id",
+            "owner_id",
+            "name",
+            unique=True,
+            sqlite_where=text("type = 'personal' AND revoked_at IS NULL"),
+            postgresql_where=text("type = 'personal' AND revoked_at IS NULL"),
+        ),
+        Index("ix_keys_project_id_id", "project_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("key"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(80))
+    type: Mapped[KeyType] = mapped_column(_words(KeyType))
+    role: Mapped[Role] = mapped_column(_words(Role))
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
+    creator_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    # At most one of the two: revoked by a person, by a key, or (neither) by the operator.
+    revoker_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
+    revoker_key_id: Mapped[str | None] = mapped_column(ForeignKey("keys.id", ondelete="SET NULL"))
+
+    project: Mapped[Project] = relationship()
+    owner: Mapped[User | None] = relationship(foreign_keys=owner_id)
+    creator: Mapped[User | None] = relationship(foreign_keys=creator_id)
+    revoker: Mapped[User | None] = relationship(foreign_keys=revoker_id)
+    revoker_key: Mapped["Key | None"] = relationship(
+        foreign_keys=revoker_key_id, remote_side="Key.id"
+    )
+    secrets: Mapped[list["KeySecret"]] = relationship(
+        back_populates="key", order_by="KeySecret.id", passive_deletes=True
+    )
+
+    @property
+    def status(self) -> KeyStatus:
+        if self.revoked_at is not None:
+            return KeyStatus.REVOKED
+        if self.expires_at is not None and self.expires_at <= now():
+            return KeyStatus.EXPIRED
+        return KeyStatus.ACTIVE
+
+    @property
+    def hint(self) -> str:
+        """Of the newest secret."""
+        return self.secrets[-1].hint
+
+    @property
+    def last_use(self) -> "KeySecret | None":
+        """The secret used most lately, None where none ever was."""
+        used = [secret for secret in self.secrets if secret.last_used_at is not None]
+        return max(used, key=lambda secret: secret.last_used_at or secret.created_at, default=None)
+
+
+class KeySecret(Model):
+    """One secret of a key: its SHA-256 and what may be shown of it, never the secret."""
+
+    __tablename__ = "key_secrets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    ends_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    last_used_address: Mapped[str | None] = mapped_column(String(64))
+    last_used_agent: Mapped[str | None] = mapped_column(String(200))
+
+    key: Mapped[Key] = relationship(back_populates="secrets")
+
+
+class AuditEvent(Model):
+    """What was done. Names are kept as they were then: what they name may be gone.
+
+    No foreign keys: events outlive what they speak of.
+    """
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("ix_audit_events_project_id_id", "project_id", "id"),
+        Index("ix_audit_events_target_id_id", "target_id", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("evt"))
+    at: Mapped[datetime] = mapped_column(default=now)
+    action: Mapped[str] = mapped_column(String(60))
+    actor_type: Mapped[str] = mapped_column(String(20))
+    actor_id: Mapped[str | None]
+    actor_name: Mapped[str] = mapped_column(String(80))
+    target_type: Mapped[str | None] = mapped_column(String(20))
+    target_id: Mapped[str | None]
+    target_name: Mapped[str | None] = mapped_column(String(80))
+    project_id: Mapped[str | None]
+    address: Mapped[str | None] = mapped_column(String(64))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

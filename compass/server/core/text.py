@@ -1,0 +1,53 @@
+"""What people type: trimmed, in one Unicode form, and without what can't be seen."""
+
+import unicodedata
+
+from compass.server.core import tokens
+from compass.server.core.errors import Invalid
+
+# Invisible characters that legitimate names do need: emoji and some scripts join with them.
+_JOINERS = "\u200c\u200d"
+
+
+def clean_name(value: str, field: str, thing: str, longest: int = 80) -> str:
+    """1 to `longest` characters after trimming and NFC. Raises Invalid.
+
+    Control characters, and marks that reorder or hide text, are refused: a name that shows
+    as another name is a trap for whoever reads a list.
+    """
+    name = unicodedata.normalize("NFC", value).strip()
+    if all(char.isspace() or char in _JOINERS for char in name):
+        raise Invalid(**{field: f"Give {thing} a name."})
+    if len(name) > longest:
+        raise Invalid(
+            **{field: f"Use at most {longest} characters for the name; this has {len(name)}."}
+        )
+    if tokens.PATTERN.search(name):
+        raise Invalid(**{field: "That is a key, and keys are secret. Choose another name."})
+    if hidden := [char for char in name if _is_hidden(char)]:
+        raise Invalid(
+            **{
+                field: "The name has a character that can't be seen "
+                f"(U+{ord(hidden[0]):04X}). Remove it."
+            }
+        )
+    return name
+
+
+def clean_email(value: str, field: str = "email") -> str:
+    """Trimmed and case-folded. No mail is ever sent, so an address on a LAN is as good as any.
+
+    Raises Invalid.
+    """
+    email = unicodedata.normalize("NFC", value).strip().casefold()
+    local, _, host = email.rpartition("@")
+    if not local or not host or any(char.isspace() or _is_hidden(char) for char in email):
+        raise Invalid(**{field: "Enter an email address, such as ada@example.org."})
+    if len(email) > 254:
+        raise Invalid(**{field: "Use an email address of at most 254 characters."})
+    return email
+
+
+def _is_hidden(char: str) -> bool:
+    category = unicodedata.category(char)
+    return category in {"Cc", "Cf", "Cs", "Zl", "Zp"} and char not in _JOINERS

@@ -1,0 +1,160 @@
+"""The database: one engine for SQLite and PostgreSQL, and the two ways to write.
+
+`transaction()` is how a door changes something: everything in it commits together or not
+at all. `brief()` is for facts of use (last used, last seen), which are written on the side
+and rather not at all than late.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    String,
+    event,
+    text,
+)
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.types import TypeDecorator
+
+BUSY_TIMEOUT_MS = 10_000
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware datetimes in UTC, from both databases (SQLite keeps no time zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if not isinstance(value, datetime):
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={datetime: UTCDateTime(), str: String()},
+    )
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_connection(connection: Any, _record: object) -> None:
+    if not _is_sqlite(connection):
+        return
+    # Transactions are begun by _begin below, not by the driver's own guesses.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        "foreign_keys = ON",
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    """A writer takes SQLite's lock at once: upgrading a read to a write can fail half-way."""
+    if connection.dialect.name == "sqlite":
+        immediate = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _is_sqlite(connection: Any) -> bool:
+    return type(connection).__module__.startswith("sqlite3")
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """A write transaction. What was read before it is read again inside it."""
+    session: Session = db.session()
+    session.rollback()
+    session.connection(execution_options={"writes": True})
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+
+
+@contextmanager
+def brief() -> Iterator[Connection]:
+    """A small write of its own that gives up at once if it would have to wait.
+
+    Swallows the database's refusal: what is written here is never worth a request.
+    """
+    try:
+        with db.engine.connect() as connection:
+            sqlite = connection.dialect.name == "sqlite"
+            if sqlite:
+                connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+            else:
+                connection.exec_driver_sql("SET LOCAL lock_timeout = '10ms'")
+            try:
+                yield connection
+                connection.commit()
+            finally:
+                if sqlite:
+                    connection.rollback()
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    except OperationalError:
+        pass
+
+
+def changed(statement: UpdateBase) -> int:
+    """Executes it and says how many rows it changed: how what can be had once is claimed."""
+    options = {"synchronize_session": False}
+    result = db.session().execute(statement, execution_options=options)
+    return cast(CursorResult[Any], result).rowcount
+
+
+def serialise(session: Session, what: str) -> None:
+    """Until the transaction ends, no other one passes this point for the same `what`.
+
+    For rules over many rows, such as "there is always an administrator". SQLite's write
+    transactions already come one after the other.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": f"compass:{what}"}
+        )
+
+
+def is_duplicate(error: IntegrityError) -> bool:
+    """Whether a unique index, rather than another constraint, refused the row."""
+    return "unique" in str(error.orig).lower()

@@ -1,0 +1,93 @@
+"""Two at once: one wins, on both databases, with real connections racing."""
+
+import threading
+from collections.abc import Callable
+
+from compass.server.core import keys, setup, users
+from compass.server.core.access import Operator, Person
+from compass.server.core.errors import Refusal
+from compass.server.core.keys import Draft
+from compass.server.core.models import Key, User
+from compass.server.db import transaction
+from tests.conftest import both
+from tests.world import World, password_hash
+
+
+def race(world: World, *attempts: Callable[[], object]) -> list[str]:
+    """Runs them at once, each in a transaction; who won, and why the others did not."""
+    start = threading.Barrier(len(attempts))
+    outcomes: list[str] = []
+
+    def run(attempt: Callable[[], object]) -> None:
+        with world.app.app_context():
+            start.wait()
+            try:
+                with transaction():
+                    attempt()
+                outcomes.append("won")
+            except Refusal as refusal:
+                outcomes.append(str(refusal))
+
+    threads = [threading.Thread(target=run, args=(attempt,)) for attempt in attempts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(outcomes, key=lambda outcome: outcome != "won")
+
+
+def alice() -> Person:
+    return Person(user=users.by_email("alice@example.org"), address=None)
+
+
+@both
+def test_two_keys_of_one_name(world: World) -> None:
+    for type_ in ("service_account", "personal"):
+
+        def create(type_: str = type_) -> object:
+            return keys.create(alice(), Draft("Same", type_, world.project))
+
+        before = world.count(Key)
+        outcomes = race(world, *[create] * 4)
+        assert outcomes[0] == "won"
+        assert all("already a live key named Same in Default" in why for why in outcomes[1:])
+        assert world.count(Key) == before + 1
+    assert len(world.events("key.created")) == 2
+
+
+@both
+def test_two_revocations_are_one_event(world: World) -> None:
+    _, key_id = world.key()
+    outcomes = race(world, *[lambda: keys.revoke(alice(), key_id)] * 4)
+    assert outcomes == ["won"] * 4
+    assert len(world.events("key.revoked")) == 1
+
+
+@both
+def test_two_administrators_demote_each_other(world: World) -> None:
+    world.add_user("dora", admin=True)
+
+    def demote(name: str) -> Callable[[], object]:
+        return lambda: users.demote(Operator(), users.by_email(f"{name}@example.org"))
+
+    def disable(name: str) -> Callable[[], object]:
+        return lambda: users.disable(Operator(), users.by_email(f"{name}@example.org"))
+
+    outcomes = race(world, demote("alice"), disable("dora"))
+    assert outcomes[0] == "won"
+    assert "is the last active administrator" in outcomes[1]
+
+
+@both
+def test_two_setups(world: World) -> None:
+    with world.app.app_context(), transaction() as session:
+        for table in ("memberships", "users"):
+            session.execute(User.metadata.tables[table].delete())
+    hashed = password_hash()
+
+    def complete(name: str) -> Callable[[], object]:
+        return lambda: setup.complete(f"{name}@example.org", name, hashed, None)
+
+    outcomes = race(world, *[complete(name) for name in ("eve", "frank", "grace")])
+    assert outcomes == ["won"] + ["Compass is already set up."] * 2
+    assert world.count(User) == 1
