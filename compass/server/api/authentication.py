@@ -1,0 +1,69 @@
+"""From a request to a key's secret: RFC 6750, section 2.1, and nothing but it."""
+
+import re
+
+from flask import Request
+
+from compass.server.api.problems import Problem
+from compass.server.core.tokens import PATTERN
+from compass.server.core.verification import Refused
+
+_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
+# Servers join two headers of one name with a comma.
+_SECOND_BEARER = re.compile(r",\s*bearer(?:\s|,|$)", re.IGNORECASE)
+
+REALM = 'Bearer realm="compass"'
+
+
+def presented(request: Request) -> str:
+    """The token of the Authorization header. Raises Problem 400 or 401."""
+    if request.query_string:
+        _refuse_keys_in(request)
+    header = request.headers.get("Authorization")
+    if header is None:
+        raise missing()
+    scheme, _, credentials = header.strip().partition(" ")
+    if scheme.lower() != "bearer":
+        # An empty header is what some servers make of one with bytes outside ASCII.
+        if not scheme or _SECOND_BEARER.search(header) or scheme.lower().startswith("bearer,"):
+            raise malformed("Send one Authorization header, with one key.")
+        raise missing()
+    token = credentials.strip(" ")
+    if not _B64TOKEN.fullmatch(token):
+        raise malformed("Send one key after Bearer, and nothing else.")
+    return token
+
+
+def _refuse_keys_in(request: Request) -> None:
+    """A key in an address ends up in logs and histories (RFC 6750, section 5.3)."""
+    values = [value for texts in request.args.listvalues() for value in texts]
+    if "access_token" in request.args or any(PATTERN.search(value) for value in values):
+        raise malformed("Send the key in the Authorization header, never in the address.")
+
+
+def missing() -> Problem:
+    return Problem(
+        401,
+        "missing_token",
+        "This call needs a key: send Authorization: Bearer <key>.",
+        {"WWW-Authenticate": REALM},
+    )
+
+
+def malformed(detail: str) -> Problem:
+    return Problem(400, "invalid_request", detail, _challenge("invalid_request", detail))
+
+
+def refused(outcome: Refused) -> Problem:
+    return Problem(401, outcome.code, outcome.reason, _challenge("invalid_token", outcome.reason))
+
+
+def insufficient(detail: str) -> Problem:
+    headers = _challenge("insufficient_scope", detail)
+    headers["WWW-Authenticate"] += ', scope="admin"'
+    return Problem(403, "insufficient_role", detail, headers)
+
+
+def _challenge(error: str, description: str) -> dict[str, str]:
+    """RFC 6750, section 3: a description has no quotes or backslashes; ours never do."""
+    return {"WWW-Authenticate": f'{REALM}, error="{error}", error_description="{description}"'}

@@ -1,0 +1,107 @@
+"""The shapes of /v1. Every member is always there, null where there is none."""
+
+from datetime import datetime
+from typing import Any
+
+import marshmallow as ma
+
+from compass.server.core.clock import rfc3339
+from compass.server.core.models import Key, KeyStatus, KeyType, Role, User
+
+
+class Instant(ma.fields.DateTime):
+    """RFC 3339 in UTC with `Z`."""
+
+    def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
+        return None if value is None else rfc3339(value)
+
+
+class PersonSchema(ma.Schema):
+    id = ma.fields.String(required=True)
+    email = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+
+
+class RevokerSchema(ma.Schema):
+    type = ma.fields.String(required=True, validate=ma.validate.OneOf(["user", "key", "operator"]))
+    id = ma.fields.String(required=True, allow_none=True)
+    email = ma.fields.String(required=True, allow_none=True)
+    name = ma.fields.String(required=True)
+
+
+class ProjectSchema(ma.Schema):
+    id = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+
+
+class KeySchema(ma.Schema):
+    id = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+    type = ma.fields.Enum(KeyType, by_value=True, required=True)
+    role = ma.fields.Enum(Role, by_value=True, required=True)
+    status = ma.fields.Enum(KeyStatus, by_value=True, required=True)
+    hint = ma.fields.String(required=True)
+    owner = ma.fields.Nested(PersonSchema, required=True, allow_none=True)
+    created_by = ma.fields.Nested(PersonSchema, attribute="creator", required=True, allow_none=True)
+    created_at = Instant(required=True)
+    expires_at = Instant(required=True, allow_none=True)
+    last_used_at = ma.fields.Function(
+        lambda key: rfc3339(key.last_use.last_used_at) if key.last_use else None,
+        required=True,
+        metadata={"type": ["string", "null"], "format": "date-time"},
+    )
+    revoked_at = Instant(required=True, allow_none=True)
+    revoked_by = ma.fields.Method(
+        "get_revoked_by",
+        required=True,
+        metadata={"anyOf": [{"$ref": "#/components/schemas/Revoker"}, {"type": "null"}]},
+    )
+
+    def get_revoked_by(self, key: Key) -> dict[str, str | None] | None:
+        if key.revoked_at is None:
+            return None
+        if isinstance(key.revoker, User):
+            user = key.revoker
+            return {"type": "user", "id": user.id, "email": user.email, "name": user.name}
+        if key.revoker_key is not None:
+            other = key.revoker_key
+            return {"type": "key", "id": other.id, "email": None, "name": other.name}
+        return {"type": "operator", "id": None, "email": None, "name": "compass-server"}
+
+
+class KeyListSchema(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(KeySchema), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
+class MeSchema(ma.Schema):
+    key = ma.fields.Nested(KeySchema, required=True)
+    role = ma.fields.Enum(
+        Role, by_value=True, required=True, metadata={"description": "What the key may do now."}
+    )
+    project = ma.fields.Nested(ProjectSchema, required=True)
+    user = ma.fields.Nested(
+        PersonSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "A personal token's owner."},
+    )
+
+
+class KeyPageArguments(ma.Schema):
+    """Unknown query parameters are ignored."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+    limit = ma.fields.Integer(
+        load_default=50,
+        validate=ma.validate.Range(1, 200, error="Ask for 1 to 200."),
+        error_messages={"invalid": "Ask for 1 to 200."},
+    )
+    cursor = ma.fields.String(
+        load_default=None,
+        validate=ma.validate.Regexp(
+            r"key_[0-9a-v]{23}\Z", error="Give the next_cursor of an earlier page."
+        ),
+    )
