@@ -1,0 +1,67 @@
+"""The server: one house, two doors. `create_app` puts it together."""
+
+from pathlib import Path
+
+from flask import Flask, request
+from flask_migrate import Migrate
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response
+
+from compass.server import api, health, requests, web
+from compass.server.config import Settings
+from compass.server.core.errors import Refusal
+from compass.server.db import db
+from compass.server.resources import folder
+
+MAX_BODY = 1024 * 1024
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application. Reads the environment where no settings are given.
+
+    Makes the signing key in COMPASS_HOME if there is none, and nothing else: bringing the
+    schema up to date is for `compass-server serve`. Raises ConfigError.
+    """
+    settings = settings or Settings.from_env()
+    app = Flask(__name__, static_folder=None, template_folder=str(folder("templates")))
+    app.config.update(
+        COMPASS=settings,
+        SECRET_KEY=settings.signing_key(),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": not settings.is_sqlite},
+        MAX_CONTENT_LENGTH=MAX_BODY,
+        SESSION_COOKIE_NAME="compass_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.is_https,
+    )
+    db.init_app(app)
+    Migrate(app, db, directory=str(_migrations()))
+    requests.init_app(app)
+    health.init_app(app)
+    api.init_app(app)
+    web.init_app(app)
+    for kind in (Refusal, HTTPException, Exception):
+        app.register_error_handler(kind, _answer)
+    if proxies := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+        )
+    return app
+
+
+def _answer(error: Exception) -> Response:
+    """Every error of the app ends here: problem+json under /v1, a page elsewhere."""
+    db.session.rollback()
+    if not isinstance(error, (Refusal, HTTPException, api.problems.Problem)):
+        requests.log_crash(error)
+    if request.path == "/v1" or request.path.startswith("/v1/"):
+        return api.problems.answer(error)
+    return web.errors.answer(error)
+
+
+def _migrations() -> Path:
+    return folder("migrations")

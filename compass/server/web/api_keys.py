@@ -1,0 +1,173 @@
+"""Settings → Developers → API Keys."""
+
+from typing import Any
+
+import flask
+from flask import Response, redirect, url_for
+from flask_wtf import FlaskForm
+from htmx_flask import request
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import StringField
+
+from compass.server.core import access, key_list, keys, tokens
+from compass.server.core.access import Action
+from compass.server.core.errors import Invalid
+from compass.server.core.key_list import Filter
+from compass.server.core.keys import Draft
+from compass.server.core.models import Key, KeyStatus
+from compass.server.db import transaction
+from compass.server.web import key_form
+from compass.server.web.door import me, render, web
+from compass.server.web.forms import show_errors
+
+PATH = "/settings/developers/api-keys"
+
+
+class CreateForm(FlaskForm):
+    name = StringField("Name")
+    type = StringField("Type")
+    project = StringField("Project")
+    role = StringField("Role")
+    expires_in_days = StringField("Expires")
+
+
+class RenameForm(FlaskForm):
+    name = StringField("Name")
+
+
+@web.get(PATH)
+def list_keys() -> AnyResponse:
+    # Somebody looking for a key by pasting it: it must not stay in the address.
+    if tokens.PATTERN.search(request.args.get("q", "")):
+        masked = {**request.args, "q": tokens.mask(request.args["q"])}
+        return redirect(url_for("web.list_keys", **masked))
+    return render("keys/_list.html", "keys/index.html", **_browse())
+
+
+@web.get(f"{PATH}/new")
+def new_key() -> Response:
+    form = CreateForm(formdata=request.args if request.args else None)
+    return render("keys/_create.html", "keys/index.html", **_creation(form), **_browse(blank=True))
+
+
+@web.post(PATH)
+def create_key() -> Response:
+    form = CreateForm()
+    draft = Draft(
+        name=form.name.data or "",
+        type=form.type.data or "",
+        project_id=form.project.data or "",
+        role=form.role.data or "",
+        expires_in_days=form.expires_in_days.data or "",
+    )
+    try:
+        with transaction():
+            secret, key = keys.create(me(), draft)
+    except Invalid as invalid:
+        show_errors(form, invalid)
+        shown = _creation(form) | _browse(blank=True)
+        return render("keys/_create.html", "keys/index.html", 422, **shown)
+    context: dict[str, Any] = {"secret": secret, "key": key} | _browse(blank=True)
+    response = render("keys/_created.html", "keys/index.html", **context)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["HX-Replace-Url"] = PATH
+    return response
+
+
+@web.get(f"{PATH}/<key_id>")
+def show_key(key_id: str) -> Response:
+    key = keys.get(me(), key_id)
+    return render("keys/_row.html", "keys/key.html", **_of(key))
+
+
+@web.get(f"{PATH}/<key_id>/revoke")
+def confirm_revoke(key_id: str) -> Response:
+    key = keys.get(me(), key_id)
+    access.require(me(), Action.REVOKE_KEY, key)
+    if key.revoked_at is not None:
+        return render("keys/_row.html", "keys/key.html", **_of(key))
+    return render("keys/_confirm_row.html", "keys/revoke.html", key=key)
+
+
+@web.post(f"{PATH}/<key_id>/revoke")
+def revoke_key(key_id: str) -> AnyResponse:
+    with transaction():
+        keys.revoke(me(), key_id)
+    if not request.htmx:
+        return redirect(url_for("web.list_keys"), 303)
+    key = keys.get(me(), key_id)
+    return _announce(
+        render("keys/_row.html", "keys/key.html", focus=True, **_of(key)), f"Revoked {key.name}."
+    )
+
+
+@web.post(f"{PATH}/<key_id>/rename")
+def rename_key(key_id: str) -> AnyResponse:
+    form = RenameForm()
+    try:
+        with transaction():
+            keys.rename(me(), key_id, form.name.data or "")
+    except Invalid as invalid:
+        show_errors(form, invalid)
+        context = _of(keys.get(me(), key_id)) | {"rename_form": form}
+        return render("keys/_rename.html", "keys/key.html", 422, **context)
+    if not request.htmx:
+        return redirect(url_for("web.show_key", key_id=key_id), 303)
+    key = keys.get(me(), key_id)
+    return _announce(
+        render("keys/_rename.html", "keys/key.html", **_of(key)), f"Renamed to {key.name}."
+    )
+
+
+def _announce(response: Response, sentence: str) -> Response:
+    """Says it in the page's live region; app.js listens."""
+    event = flask.json.dumps({"announce": sentence}, ensure_ascii=True)
+    response.headers["HX-Trigger"] = event
+    return response
+
+
+def _creation(form: CreateForm) -> dict[str, Any]:
+    return {"form": form, "choice": key_form.choose(me(), form)}
+
+
+def _browse(blank: bool = False) -> dict[str, Any]:
+    """The list as the address asks for it; nonsense there is as good as nothing."""
+    projects = key_form.projects_of(me())
+    args: dict[str, str] = {} if blank else request.args
+    number = args.get("page", "")
+    status = args.get("status", "")
+    wanted = Filter(
+        project_id=args.get("project", ""),
+        status=KeyStatus(status) if status in set(KeyStatus) else None,
+        q=args.get("q", "").replace("\0", "").strip()[:100],
+    )
+    found = key_list.page(me(), wanted, int(number) if _is_small(number) else 1)
+    return {
+        "projects": projects,
+        "wanted": wanted,
+        "found": found,
+        "may": _may,
+        "page_url": lambda page: url_for(
+            "web.list_keys",
+            project=wanted.project_id or None,
+            status=wanted.status.value if wanted.status else None,
+            q=wanted.q or None,
+            page=page if page > 1 else None,
+        ),
+    }
+
+
+def _of(key: Key) -> dict[str, Any]:
+    return {
+        "key": key,
+        "may": _may,
+        "rename_form": RenameForm(formdata=None, name=key.name),
+    }
+
+
+def _may(action: str, key: Key) -> bool:
+    return access.may_touch(me(), Action(action), key)
+
+
+def _is_small(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 9

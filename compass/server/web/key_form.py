@@ -1,0 +1,95 @@
+"""What the creation form offers: which types and roles, in which project, and why not."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from flask import g
+
+from compass.server.config import settings
+from compass.server.core import access, keys, projects
+from compass.server.core.access import Action, Person
+from compass.server.core.clock import now
+from compass.server.core.errors import Invalid
+from compass.server.core.models import KeyType, Project, Role
+from compass.server.web.times import exact
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The form's state: the chosen project, one's role in it, and what follows from that."""
+
+    projects: list[Project]
+    project: Project | None
+    held: Role | None
+    may_make_service_account: bool
+    type: str
+    role: str
+    helpers: str
+    lifetime: str
+    lifetime_is_wrong: bool
+    longest: int | None
+
+    @property
+    def may_choose_admin(self) -> bool:
+        return self.type == KeyType.SERVICE_ACCOUNT or self.held is Role.ADMIN
+
+
+def projects_of(person: Person) -> list[Project]:
+    if "projects" not in g:
+        g.projects = projects.of_user(person.user)
+    listed: list[Project] = g.projects
+    return listed
+
+
+def choose(person: Person, form: Any) -> Choice:
+    """Fills in what the form leaves open, and says what it can offer."""
+    offered = projects_of(person)
+    project = _chosen(person, offered, form.project.data)
+    held = person.role_in(project.id) if project else None
+    may_make = bool(project) and access.may(
+        person, Action.CREATE_KEY, project.id if project else "", KeyType.SERVICE_ACCOUNT, None
+    )
+    form.project.data = project.id if project else None
+    if form.type.data not in set(KeyType):
+        form.type.data = (KeyType.SERVICE_ACCOUNT if may_make else KeyType.PERSONAL).value
+    elif form.type.data == KeyType.SERVICE_ACCOUNT and not may_make and not form.type.errors:
+        form.type.data = KeyType.PERSONAL.value
+    if form.role.data not in set(Role):
+        personal = form.type.data == KeyType.PERSONAL
+        form.role.data = (held if personal and held else Role.MEMBER).value
+    lifetime, wrong = _lifetime(form.expires_in_days.data or "")
+    return Choice(
+        projects=offered,
+        project=project,
+        held=held,
+        may_make_service_account=may_make,
+        type=form.type.data,
+        role=form.role.data,
+        helpers=keys.names(projects.who_can_help(project)) if project else "",
+        lifetime=lifetime,
+        lifetime_is_wrong=wrong,
+        longest=settings().max_key_lifetime_days,
+    )
+
+
+def _chosen(person: Person, offered: list[Project], wanted: str | None) -> Project | None:
+    """The wanted project, else the first in which one can make both types of key."""
+    for project in offered:
+        if project.id == wanted:
+            return project
+    for project in offered:
+        if person.role_in(project.id) is Role.ADMIN:
+            return project
+    return offered[0] if offered else None
+
+
+def _lifetime(typed: str) -> tuple[str, bool]:
+    """The day that the key would expire on, and whether what was typed is no lifetime."""
+    try:
+        days = keys.parse_days(typed)
+    except Invalid as invalid:
+        return str(invalid), bool(typed.strip())
+    if days is None:
+        return "Never expires.", False
+    return f"Expires on {exact(now() + timedelta(days=days))}.", False
