@@ -3,6 +3,7 @@
 Output for people goes to a table; `keys create` prints the secret alone, for a pipe.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -11,13 +12,14 @@ from typing import Any, TypeVar
 import click
 from flask import Flask
 from flask.cli import FlaskGroup, with_appcontext
+from flask_migrate.cli import db as schema_commands
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import inspect
 from sqlalchemy.exc import OperationalError
 
 from compass.server import create_app, schema
-from compass.server.config import ConfigError, settings
+from compass.server.config import ConfigError, Settings
 from compass.server.core import keys as key_rules
 from compass.server.core import passwords
 from compass.server.core import projects as project_rules
@@ -37,20 +39,49 @@ OPERATOR = Operator()
 
 
 def _app() -> Flask:
+    """The application on the database there is: only `db upgrade` may make one."""
+    os.umask(0o077)
+    context = click.get_current_context()
     try:
-        return create_app()
+        settings = Settings.from_env()
+        if (context.command.name, context.invoked_subcommand) == ("db", "upgrade"):
+            settings.home.mkdir(parents=True, exist_ok=True)
+        else:
+            _require_file(settings)
+        return create_app(settings)
     except (ConfigError, MissingAssetsError) as error:
         raise click.ClickException(str(error)) from None
 
 
-cli = FlaskGroup(
+def _require_file(settings: Settings) -> None:
+    file = settings.sqlite_file
+    if file is not None and not file.exists():
+        raise click.ClickException(
+            f"There is no database at {file}. `compass-server serve` makes one; "
+            "if yours is elsewhere, set COMPASS_HOME or COMPASS_DATABASE_URL."
+        )
+
+
+class _Cli(FlaskGroup):
+    """Knows its commands without an application, so that help never needs a database."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return click.Group.list_commands(self, ctx)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        return click.Group.get_command(self, ctx, name)
+
+
+cli = _Cli(
     create_app=_app,
     add_default_commands=False,
     add_version_option=False,
     load_dotenv=False,
     help="Run and operate a Compass installation.",
 )
+cli.params.clear()
 cli.add_command(serve)
+cli.add_command(schema_commands)
 
 
 def operator_command(group: click.Group, name: str) -> Callable[[Command], click.Command]:
@@ -73,12 +104,6 @@ def operator_command(group: click.Group, name: str) -> Callable[[Command], click
 
 
 def _require_database() -> None:
-    file = settings().sqlite_file
-    if file is not None and not file.exists():
-        raise click.ClickException(
-            f"There is no database at {file}. `compass-server serve` makes one; "
-            "if yours is elsewhere, set COMPASS_HOME or COMPASS_DATABASE_URL."
-        )
     try:
         with db.engine.connect() as connection:
             if not inspect(connection).has_table("users") or not schema.is_current(connection):
@@ -268,29 +293,16 @@ def list_keys(project: str | None) -> None:
     if project:
         query = query.where(Key.project_id == project_rules.by_name(project).id)
     _table(
-        (
-            "id",
-            "name",
-            "hint",
-            "type",
-            "project",
-            "role",
-            "status",
-            "owner",
-            "created",
-            "last used",
-        ),
+        ("id", "name", "hint", "type", "project", "role", "status", "last used"),
         (
             (
                 key.id,
                 key.name,
                 key.hint,
-                key.type.value,
+                f"personal of {key.owner.email}" if key.owner else "service account",
                 key.project.name,
                 key.role.value,
                 key.status.value,
-                key.owner.email if key.owner else "-",
-                rfc3339(key.created_at),
                 rfc3339(used.last_used_at) if (used := key.last_use) and used.last_used_at else "-",
             )
             for key in db.session.scalars(query)
@@ -313,7 +325,10 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         for row in (head, *rows):
             click.echo("\t".join(row))
         return
-    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in head:
+        # An id that is cut off is of no use to the next command.
+        table.add_column(name, no_wrap=name in {"id", "email"}, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table, markup=False)

@@ -1,0 +1,155 @@
+"""The operator's commands: by hand what the browser does, by the same rules and events."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+
+from compass.server import commands, create_app
+from compass.server.config import Settings
+from compass.server.core.models import AuditEvent, Key, User
+from tests.conftest import dispose
+from tests.world import PASSWORD, World
+
+
+@pytest.fixture
+def run(world: World, monkeypatch: pytest.MonkeyPatch) -> "Run":
+    return Run(world, monkeypatch)
+
+
+class Run:
+    """One command, in this process but with an app of its own from the environment."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch):
+        self.world = world
+        self.apps: list[Flask] = []
+
+        def remembered(settings: Settings) -> Flask:
+            self.apps.append(create_app(settings))
+            return self.apps[-1]
+
+        monkeypatch.setattr(commands, "create_app", remembered)
+        monkeypatch.setenv("COMPASS_HOME", str(world.app.config["COMPASS"].home))
+
+    def __call__(self, *arguments: str, input: str = "", fails: bool = False) -> Result:
+        result = CliRunner().invoke(commands.cli, arguments, input=input)
+        for app in self.apps:
+            dispose(app)
+        assert (result.exit_code != 0) is fails, result.output
+        return result
+
+
+def test_a_headless_installation_from_user_to_key(run: Run) -> None:
+    user = run("users", "create", "Dora@Example.org", "--name", "Dora", "--admin",
+               "--password-stdin", input=f"{PASSWORD}\n").output.strip()  # fmt: skip
+    assert user.startswith("usr_")
+    run("projects", "create", "Reports")
+    run("members", "set", "Reports", "bob@example.org", "--role", "admin")
+    assert run("members", "list", "Reports").output.splitlines()[1] == "bob@example.org\tBob\tadmin"
+    secret = run("keys", "create", "--project", "Reports", "--name", "Nightly").output
+    assert secret.count("\n") == 1
+    me = run.world.call("/v1/me", secret.strip()).json
+    assert (me["project"]["name"], me["role"], me["key"]["created_by"]) == (
+        "Reports", "member", None,
+    )  # fmt: skip
+    assert run.world.browser().sign_in("dora").status_code == 303
+    run("keys", "revoke", me["key"]["id"])
+    refused = run.world.call("/v1/me", secret.strip())
+    assert refused.json["code"] == "revoked_token"
+
+
+def test_a_personal_token_for_somebody(run: Run) -> None:
+    secret = run("keys", "create", "--project", "Default", "--name", "Bob's", "--type", "personal",
+                 "--owner", "bob@example.org", "--expires-in-days", "30").output.strip()  # fmt: skip
+    me = run.world.call("/v1/me", secret).json
+    assert (me["user"]["email"], me["role"]) == ("bob@example.org", "member")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["users", "create", "bob@example.org", "--name", "B"], "already an account for bob@"),
+        (["users", "create", "nonsense", "--name", "B"], "Enter an email address"),
+        (["users", "create", "e@x", "--name", " "], "Give this person a name."),
+        (["users", "disable", "nobody@x"], "There is no account for nobody@x."),
+        (["users", "demote", "alice@example.org"], "the last active administrator"),
+        (["users", "disable", "alice@example.org"], "the last active administrator"),
+        (["projects", "create", "Default"], "already a project named Default"),
+        (["projects", "create", ""], "Give the project a name."),
+        (["members", "set", "Nope", "bob@example.org", "--role", "member"], "no project named"),
+        (["members", "remove", "Default", "charlie@example.org"], "is not a member of Default"),
+        (["keys", "create", "--project", "Nope", "--name", "x"], "There is no project named Nope"),
+        (["keys", "create", "--project", "Default", "--name", " "], "Give the key a name."),
+        (["keys", "create", "--project", "Default", "--name", "x", "--type", "personal"],
+         "--owner goes with"),
+        (["keys", "create", "--project", "Default", "--name", "x", "--type", "personal",
+          "--owner", "bob@example.org", "--role", "admin"], "can't do more than you can"),
+        (["keys", "create", "--project", "Default", "--name", "x", "--type", "personal",
+          "--owner", "charlie@example.org"], "Choose an owner who is in Default."),
+        (["keys", "create", "--project", "Default", "--name", "x", "--expires-in-days", "0"],
+         "Enter from 1 to 3650 days."),
+        (["keys", "revoke", "key_unknown"], "There is no such key"),
+    ],
+)  # fmt: skip
+def test_the_same_rules_refuse(run: Run, arguments: list[str], words: str) -> None:
+    before = [run.world.count(model) for model in (User, Key, AuditEvent)]
+    if arguments[:2] == ["users", "create"]:
+        arguments = [*arguments, "--password-stdin"]
+    result = run(*arguments, input=f"{PASSWORD}\n", fails=True)
+    assert words in result.output
+    assert "Traceback" not in result.output
+    assert [run.world.count(model) for model in (User, Key, AuditEvent)] == before
+
+
+def test_a_poor_password_is_refused(run: Run) -> None:
+    result = run("users", "password", "bob@example.org", "--password-stdin", input="x", fails=True)
+    assert "Use at least 8 characters" in result.output
+
+
+def test_each_change_leaves_its_event(run: Run) -> None:
+    for arguments, action in (
+        (["users", "promote", "bob@example.org"], "user.promoted"),
+        (["users", "demote", "bob@example.org"], "user.demoted"),
+        (["users", "disable", "bob@example.org"], "user.disabled"),
+        (["users", "enable", "bob@example.org"], "user.enabled"),
+        (["members", "set", "Default", "charlie@example.org", "--role", "admin"], "member.added"),
+        (["members", "set", "Default", "charlie@example.org", "--role", "member"],
+         "member.role_changed"),
+        (["members", "remove", "Default", "charlie@example.org"], "member.removed"),
+        (["projects", "create", "New"], "project.created"),
+    ):  # fmt: skip
+        before = len(run.world.events(action))
+        run(*arguments)
+        events = run.world.events(action)[before:]
+        assert [event.actor_type for event in events] == ["operator"], action
+        if action not in {"project.created"}:
+            run(*arguments, fails=action == "member.removed")
+            assert len(run.world.events(action)) == before + 1, f"{action} was recorded twice"
+
+
+def test_a_new_password_ends_sessions_and_unlocks(run: Run) -> None:
+    browser = run.world.browser("bob")
+    for _ in range(12):
+        run.world.browser().sign_in("bob", "wrong wrong")
+    assert run.world.browser().sign_in("bob").status_code == 429
+    run("users", "password", "bob@example.org", "--password-stdin", input=f"{PASSWORD}2\r\n")
+    assert browser.get("/account").status_code == 302
+    assert run.world.browser().sign_in("bob", f"{PASSWORD}2").status_code == 303
+
+
+def test_lists_are_tables_without_secrets(run: Run) -> None:
+    secret, key_id = run.world.key()
+    listed = run("keys", "list", "--project", "Default").output
+    assert key_id in listed
+    assert secret not in listed
+    assert "bob@example.org\tBob\tmember\tactive" in run("users", "list").output
+    assert "Default" in run("projects", "list").output
+
+
+def test_help_needs_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPASS_HOME", str(tmp_path / "nowhere"))
+    for arguments in (["--help"], ["users", "--help"], ["keys", "create", "--help"]):
+        result = CliRunner().invoke(commands.cli, arguments)
+        assert (result.exit_code, "Usage:" in result.output) == (0, True)
+    assert not (tmp_path / "nowhere").exists()

@@ -1,0 +1,116 @@
+"""Migrations: up and down on both databases, with data in them, and nothing left to migrate."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_migrate import check, downgrade, upgrade
+from sqlalchemy import inspect, text
+
+from compass.server import create_app, schema
+from compass.server.config import Settings
+from compass.server.core.models import Key, KeySecret, Membership, Project, User
+from compass.server.db import db
+from compass.server.resources import folder
+from tests.conftest import both
+from tests.world import World
+
+REVISIONS = ["0001", "0002", "0003"]
+
+
+def tables(app: Flask) -> set[str]:
+    with app.app_context():
+        return set(inspect(db.engine).get_table_names()) - {"alembic_version"}
+
+
+@both
+def test_the_models_are_what_the_migrations_make(app: Flask) -> None:
+    with app.app_context():
+        check()
+
+
+@both
+def test_all_the_way_down_and_up_again(world: World) -> None:
+    world.key()
+    with world.app.app_context():
+        downgrade(revision="base")
+    assert tables(world.app) == set()
+    with world.app.app_context():
+        upgrade()
+        assert [project.name for project in db.session.scalars(db.select(Project))] == ["Default"]
+    assert "keys" in tables(world.app)
+
+
+@both
+@pytest.mark.parametrize("revision", REVISIONS[1:])
+def test_each_step_down_and_up_keeps_what_it_does_not_own(world: World, revision: str) -> None:
+    secret, _ = world.key()
+    kept = [User, Project, Membership] + ([Key, KeySecret] if revision == "0003" else [])
+    before = [world.count(model) for model in kept]
+    with world.app.app_context():
+        downgrade(revision=REVISIONS[REVISIONS.index(revision) - 1])
+        upgrade()
+    assert [world.count(model) for model in kept] == before
+    if revision == "0003":
+        assert world.call("/v1/me", secret).status_code == 200
+
+
+def test_a_table_that_is_built_anew_takes_no_other_with_it(world: World, tmp_path: Path) -> None:
+    """SQLite: with foreign keys on, dropping the old `projects` would cascade to its keys.
+
+    Runs a migration of its own through the real env.py.
+    """
+    scripts = tmp_path / "migrations"
+    shutil.copytree(folder("migrations"), scripts)
+    (scripts / "versions" / "9999_rebuild_projects.py").write_text(
+        "from alembic import op\n"
+        "revision, down_revision = '9999', '0003'\n"
+        "def upgrade():\n"
+        "    with op.batch_alter_table('projects', recreate='always') as batch:\n"
+        "        batch.alter_column('description', server_default='')\n"
+    )
+    secret, _ = world.key()
+    with world.app.app_context():
+        upgrade(directory=str(scripts))
+        revision = db.session.scalar(text("SELECT version_num FROM alembic_version"))
+        on = db.session.scalar(text("PRAGMA foreign_keys"))
+    assert (revision, on) == ("9999", 1)
+    assert world.call("/v1/me", secret).status_code == 200
+
+
+@both
+def test_a_schema_of_a_later_version_is_left_as_it_is(app: Flask) -> None:
+    with app.app_context():
+        db.session.execute(text("UPDATE alembic_version SET version_num = 'later'"))
+        db.session.commit()
+        schema.upgrade()
+        revision = db.session.scalar(text("SELECT version_num FROM alembic_version"))
+    assert revision == "later"
+
+
+def test_a_migration_that_fails_leaves_the_schema_as_it_was(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import op
+
+    app = create_app(settings)
+    with app.app_context():
+        downgrade(revision="0001")
+        before = tables(app)
+        real = op.create_table
+
+        def fail(name: str, *args: object, **kwargs: object) -> object:
+            if name == "key_secrets":
+                raise OSError("the disk is full")
+            return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(op, "create_table", fail)
+        with pytest.raises(OSError, match="disk is full"):
+            upgrade()
+        assert tables(app) == before
+        monkeypatch.undo()
+        upgrade()
+    assert "keys" in tables(app)
+    with app.app_context():
+        db.engine.dispose()

@@ -1,0 +1,225 @@
+"""`compass-server serve` as an operator meets it: real processes, real sockets."""
+
+import re
+import socket
+import stat
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import URL
+
+from tests.conftest import psql
+from tests.servers import COMMAND, Server, clean_environment, free_port, serving
+from tests.world import PASSWORD, PATH, secret_in
+
+ADA = {"email": "ada@example.org", "name": "Ada", "password": PASSWORD}
+
+
+def token_of(page: httpx.Response) -> str:
+    return page.text.split('name="csrf_token" value="')[1].split('"')[0]
+
+
+def set_up(server: Server) -> httpx.Client:
+    """Follows the printed link, as the README says; the browser that is signed in then."""
+    browser = server.client()
+    page = browser.get(server.setup_link)
+    assert page.status_code == 200
+    setup_token = server.setup_link.split("setup_token=")[1]
+    form = ADA | {"setup_token": setup_token, "csrf_token": token_of(page)}
+    assert browser.post("/setup", data=form).status_code == 303
+    return browser
+
+
+def create(browser: httpx.Client, name: str = "CI Pipeline") -> str:
+    page = browser.get(f"{PATH}/new")
+    project = re.search(r'<option value="(prj_\w+)"', page.text)
+    assert project
+    form = {"csrf_token": token_of(page), "name": name, "type": "service_account"}
+    response = browser.post(PATH, data=form | {"project": project.group(1)})
+    assert response.status_code == 200, response.text
+    return secret_in(response.text)
+
+
+def test_from_an_empty_folder_to_a_revoked_key(tmp_path: Path) -> None:
+    """The whole way, over two server processes on one database: P8 on a second machine."""
+    home = tmp_path / "home"
+    with serving(home) as one, serving(home) as two:
+        assert str(home) in "\n".join(one.said)
+        browser = set_up(one)
+        secret = create(browser)
+        for server in (one, two):
+            assert server.get("/v1/me", secret).json()["project"]["name"] == "Default"
+        key_id = one.get("/v1/me", secret).json()["key"]["id"]
+        page = browser.get(f"{PATH}/{key_id}/revoke")
+        browser.post(f"{PATH}/{key_id}/revoke", data={"csrf_token": token_of(page)})
+        for server in (two, one):
+            assert server.get("/v1/me", secret).json()["code"] == "revoked_token"
+        # P3: not in the bytes of the database, its journal, or what the servers wrote.
+        for file in [*home.rglob("*"), one.log, two.log]:
+            if file.is_file():
+                assert secret[11:51].encode() not in file.read_bytes(), file
+    assert secret not in "\n".join(one.said + two.said)
+
+
+def test_each_revocation_is_seen_by_the_next_request_on_another_process(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with serving(home) as one, serving(home) as two:
+        browser = set_up(one)
+        client = two.client()
+        for number in range(30):
+            bearer = {"Authorization": f"Bearer {create(browser, f'Key {number}')}"}
+            assert client.get("/v1/me", headers=bearer).status_code == 200
+            assert one.client().post("/v1/keys/self/revoke", headers=bearer).status_code == 200
+            assert client.get("/v1/me", headers=bearer).json()["code"] == "revoked_token"
+
+
+def test_two_setups_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", "--threads", "4") as server:
+        browsers = [server.client() for _ in range(4)]
+        forms = []
+        for number, browser in enumerate(browsers):
+            page = browser.get(server.setup_link)
+            forms.append(
+                ADA
+                | {
+                    "email": f"ada{number}@example.org",
+                    "csrf_token": token_of(page),
+                    "setup_token": server.setup_link.split("setup_token=")[1],
+                }
+            )
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda b, f: b.post("/setup", data=f), browsers, forms))
+        assert sorted(answer.status_code for answer in answers) == [303, 404, 404, 404]
+        assert server.get("/setup").status_code == 404
+
+
+def test_what_was_made_is_for_this_user_alone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with serving(home):
+        for path in [home, *home.iterdir()]:
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_the_signing_key_and_the_sessions_survive_a_restart(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with serving(home) as server:
+        browser = set_up(server)
+        secret = create(browser)
+        cookies = browser.cookies
+    with serving(home) as server:
+        assert "There is no user yet" not in "\n".join(server.said)
+        assert server.get("/v1/me", secret).status_code == 200
+        again = httpx.get(f"{server.url}{PATH}", cookies=dict(cookies), timeout=30)
+        assert again.status_code == 200
+
+
+def test_three_starts_at_once_bring_the_schema_up_once(tmp_path: Path, postgres: URL) -> None:
+    psql(postgres, "CREATE DATABASE compass_start")
+    url = postgres.set(drivername="postgresql", database="compass_start")
+    env = {
+        "COMPASS_DATABASE_URL": url.render_as_string(hide_password=False),
+        "COMPASS_SECRET_KEY": "s" * 40,
+        "COMPASS_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    }
+    for home, settings in ((tmp_path / "sqlite", {}), (tmp_path / "postgres", env)):
+        with (
+            serving(home, env=settings) as one,
+            serving(home, env=settings) as two,
+            serving(home, env=settings) as three,
+        ):
+            secret = create(set_up(one))
+            assert [s.get("/v1/me", secret).status_code for s in (one, two, three)] == [200] * 3
+
+
+def test_two_authorization_headers_reach_us_through_the_real_server(tmp_path: Path) -> None:
+    with serving(tmp_path / "home") as server:
+        for first, second in (("Bearer a", "Bearer b"), ("Basic a", "Bearer b")):
+            headers = [("Authorization", first), ("Authorization", second)]
+            response = httpx.get(f"{server.url}/v1/me", headers=headers, timeout=30)
+            assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
+        raw = {b"Authorization": b"Bearer \xff\xfe"}
+        response = httpx.get(f"{server.url}/v1/me", headers=raw, timeout=30)
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
+
+
+def run(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=clean_environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COMPASS_PORT", "x"),
+        ("COMPASS_PUBLIC_URL", "compass.example"),
+        ("COMPASS_DATABASE_URL", "mysql://x:hunter2@y"),
+        ("COMPASS_MAX_KEY_LIFETIME_DAYS", "0"),
+        ("COMPASS_SECRET_KEY_FILE", "/nowhere"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    result = run("serve", "--port", str(free_port()), cwd=tmp_path, **{name: value})
+    assert result.returncode != 0
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert name in result.stderr
+    assert "hunter2" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        result = run("serve", "--port", port, cwd=tmp_path)
+    assert result.returncode != 0
+    assert f"Cannot listen on 127.0.0.1 port {port}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_postgresql_needs_its_secrets_given(tmp_path: Path) -> None:
+    result = run("serve", cwd=tmp_path, COMPASS_DATABASE_URL="postgresql://nobody@127.0.0.1:1/x")
+    assert "COMPASS_SECRET_KEY must be given" in result.stderr
+
+
+def test_operator_commands_refuse_a_database_that_is_not_there(tmp_path: Path) -> None:
+    for command in (
+        ("users", "list"),
+        ("projects", "list"),
+        ("keys", "list"),
+        ("keys", "create", "--project", "Default", "--name", "x"),
+        ("members", "list", "Default"),
+    ):
+        result = run(*command, cwd=tmp_path, COMPASS_HOME=str(tmp_path / "home"))
+        assert result.returncode != 0
+        assert f"There is no database at {tmp_path}/home/compass.db" in result.stderr
+        assert not (tmp_path / "home").exists(), command
+
+
+def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:
+    code = (
+        "import importlib.util as u; real = u.find_spec;"
+        "u.find_spec = lambda name: None if name == 'flask' else real(name);"
+        "from compass.server_command import main; main()"
+    )
+    result = subprocess.run(
+        [COMMAND[0].replace("compass-server", "python"), "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "pip install 'compass-keys[server]'" in result.stderr
