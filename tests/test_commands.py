@@ -60,8 +60,9 @@ def test_a_headless_installation_from_user_to_key(run: Run) -> None:
 
 
 def test_a_personal_token_for_somebody(run: Run) -> None:
-    secret = run("keys", "create", "--project", "Default", "--name", "Bob's", "--type", "personal",
-                 "--owner", "bob@example.org", "--expires-in-days", "30").output.strip()  # fmt: skip
+    owner = ("--type", "personal", "--owner", "bob@example.org", "--expires-in-days", "30")
+    made = run("keys", "create", "--project", "Default", "--name", "Bob's", *owner)
+    secret = made.output.strip()
     me = run.world.call("/v1/me", secret).json
     assert (me["user"]["email"], me["role"]) == ("bob@example.org", "member")
 
