@@ -54,6 +54,15 @@ document.addEventListener("click", (event) => {
   const copier = event.target.closest("[data-copy]");
   if (copier) onCopy(copier);
 
+  // The form is in the page already: it opens at once. Without JavaScript it is a page of its own.
+  const opener = event.target.closest("[data-open]");
+  const form = opener && document.querySelector(opener.dataset.open);
+  if (form) {
+    event.preventDefault();
+    form.hidden = false;
+    form.querySelector("input:not([type=hidden])").focus();
+  }
+
   const chip = event.target.closest("[data-fill]");
   if (chip) {
     const field = document.querySelector(chip.dataset.for);

@@ -79,6 +79,14 @@ def test_no_browser_storage_holds_the_secret(page: Page) -> None:
     assert secret not in page.evaluate("JSON.stringify(history.state)")
 
 
+def test_the_form_opens_in_place_at_once(page: Page) -> None:
+    url = page.url
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+    assert page.url == url
+    expect(page.get_by_role("button", name="Create key")).to_have_count(1)
+
+
 def test_choosing_the_type_swaps_the_rest_and_keeps_what_was_typed(page: Page) -> None:
     page.get_by_role("button", name="Create key").click()
     page.get_by_label("Name", exact=True).fill("Kept")
@@ -103,12 +111,14 @@ def test_the_day_follows_the_number_as_one_types(page: Page) -> None:
 
 
 def test_a_session_that_ended_leads_to_sign_in(page: Page) -> None:
-    page.context.clear_cookies()
     page.get_by_role("button", name="Create key").click()
+    page.context.clear_cookies()
+    page.get_by_role("radio", name="Personal token").check()
     page.wait_for_url("**/login?next=/settings/developers/api-keys")
 
 
 def test_a_server_that_is_gone_is_said(page: Page, server: Server) -> None:
-    page.route("**/api-keys/new", lambda route: route.abort())
+    page.route("**/api-keys/new?*", lambda route: route.abort())
     page.get_by_role("button", name="Create key").click()
+    page.get_by_role("radio", name="Personal token").check()
     expect(page.get_by_role("status")).to_contain_text("The server can't be reached.")

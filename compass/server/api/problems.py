@@ -90,7 +90,7 @@ def answer(error: Exception) -> Response:
         case NotFound():
             return response(404, "not_found", str(error))
         case Forbidden():
-            return response(403, "forbidden", str(error))
+            return response(403, "insufficient_role", str(error))
         case Conflict():
             return response(409, "conflict", str(error))
         case Invalid():

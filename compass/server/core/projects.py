@@ -43,6 +43,14 @@ def of_user(user: User) -> list[Project]:
     return list(db.session.scalars(query))
 
 
+def roles_of(user: User) -> dict[str, Role]:
+    """Project id → what this user may do there, for every project that they are in."""
+    if user.is_admin:
+        return dict.fromkeys(db.session.scalars(select(Project.id)), Role.ADMIN)
+    mine = select(Membership.project_id, Membership.role).where(Membership.user_id == user.id)
+    return {row.project_id: row.role for row in db.session.execute(mine)}
+
+
 def members(project: Project) -> list[Membership]:
     query = select(Membership).where(Membership.project_id == project.id)
     return list(db.session.scalars(query.join(User).order_by(User.email)))

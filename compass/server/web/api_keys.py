@@ -41,13 +41,14 @@ def list_keys() -> AnyResponse:
     if tokens.PATTERN.search(request.args.get("q", "")):
         masked = {**request.args, "q": tokens.mask(request.args["q"])}
         return redirect(url_for("web.list_keys", **masked))
-    return render("keys/_list.html", "keys/index.html", **_browse())
+    return render("keys/_list.html", "keys/index.html", **_creation(), **_browse())
 
 
 @web.get(f"{PATH}/new")
 def new_key() -> Response:
-    form = CreateForm(formdata=request.args if request.args else None)
-    return render("keys/_create.html", "keys/index.html", **_creation(form), **_browse(blank=True))
+    form = CreateForm(formdata=request.args)
+    shown = _creation(form, opened=True) | _browse(blank=True)
+    return render("keys/_create.html", "keys/index.html", **shown)
 
 
 @web.post(PATH)
@@ -65,7 +66,7 @@ def create_key() -> Response:
             secret, key = keys.create(me(), draft)
     except Invalid as invalid:
         show_errors(form, invalid)
-        shown = _creation(form) | _browse(blank=True)
+        shown = _creation(form, opened=True) | _browse(blank=True)
         return render("keys/_create.html", "keys/index.html", 422, **shown)
     context: dict[str, Any] = {"secret": secret, "key": key} | _browse(blank=True)
     response = render("keys/_created.html", "keys/index.html", **context)
@@ -126,8 +127,9 @@ def _announce(response: Response, sentence: str) -> Response:
     return response
 
 
-def _creation(form: CreateForm) -> dict[str, Any]:
-    return {"form": form, "choice": key_form.choose(me(), form)}
+def _creation(form: CreateForm | None = None, opened: bool = False) -> dict[str, Any]:
+    form = form or CreateForm(formdata=None)
+    return {"form": form, "choice": key_form.choose(me(), form), "opened": opened}
 
 
 def _browse(blank: bool = False) -> dict[str, Any]:

@@ -45,8 +45,9 @@ def projects_of(person: Person) -> list[Project]:
 def choose(person: Person, form: Any) -> Choice:
     """Fills in what the form leaves open, and says what it can offer."""
     offered = projects_of(person)
-    project = _chosen(person, offered, form.project.data)
-    held = person.role_in(project.id) if project else None
+    roles = projects.roles_of(person.user)
+    project = _chosen(offered, roles, form.project.data)
+    held = roles.get(project.id) if project else None
     may_make = bool(project) and access.may(
         person, Action.CREATE_KEY, project.id if project else "", KeyType.SERVICE_ACCOUNT, None
     )
@@ -73,13 +74,13 @@ def choose(person: Person, form: Any) -> Choice:
     )
 
 
-def _chosen(person: Person, offered: list[Project], wanted: str | None) -> Project | None:
+def _chosen(offered: list[Project], roles: dict[str, Role], wanted: str | None) -> Project | None:
     """The wanted project, else the first in which one can make both types of key."""
     for project in offered:
         if project.id == wanted:
             return project
     for project in offered:
-        if person.role_in(project.id) is Role.ADMIN:
+        if roles[project.id] is Role.ADMIN:
             return project
     return offered[0] if offered else None
 
