@@ -58,7 +58,7 @@ def _answer(error: Exception) -> Response:
     db.session.rollback()
     if not isinstance(error, (Refusal, HTTPException, api.problems.Problem)):
         requests.log_crash(error)
-    if request.path == "/v1" or request.path.startswith("/v1/"):
+    if requests.is_key_door(request.path):
         return api.problems.answer(error)
     return web.errors.answer(error)
 

@@ -3,13 +3,26 @@
 import logging
 import secrets
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 log = logging.getLogger("compass.server")
 
 
+class BrowserSessions(SecureCookieSessionInterface):
+    """Cookies are the browser door's alone: the key door neither reads nor sends one."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return None if is_key_door(request.path) else super().open_session(app, request)
+
+
 def init_app(app: Flask) -> None:
+    app.session_interface = BrowserSessions()
     app.after_request(_finish)
+
+
+def is_key_door(path: str) -> bool:
+    return path == "/v1" or path.startswith("/v1/")
 
 
 def request_id() -> str:

@@ -36,7 +36,10 @@ def test_every_route_but_the_document_needs_a_key(world: World) -> None:
 
 
 def test_a_browser_session_opens_nothing_here(world: World) -> None:
-    assert world.browser("alice").get("/v1/me").status_code == 401
+    response = world.browser("alice").get("/v1/me")
+    assert response.status_code == 401
+    assert "Set-Cookie" not in response.headers
+    assert "Cookie" not in response.headers.get("Vary", "")
 
 
 def test_a_key_opens_no_page(world: World) -> None:

@@ -61,7 +61,7 @@ def open_page(chromium: Browser, javascript: bool) -> Iterator[Callable[[], Page
 
     def open_page() -> Page:
         context = chromium.new_context(java_script_enabled=javascript)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", note)

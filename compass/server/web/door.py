@@ -18,6 +18,7 @@ from compass.server.core import sessions
 from compass.server.core.access import Person
 from compass.server.core.clock import now
 from compass.server.core.models import User
+from compass.server.requests import is_key_door
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -170,7 +171,7 @@ def _first_wrong(form: Any) -> str | None:
 
 
 def _headers(response: Response) -> Response:
-    if request.path.startswith("/v1/"):
+    if is_key_door(request.path):
         return response
     response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers["Referrer-Policy"] = "same-origin"
