@@ -1,9 +1,11 @@
 """`compass-server serve` as an operator meets it: real processes, real sockets."""
 
 import re
+import signal
 import socket
 import stat
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -132,6 +134,28 @@ def test_three_starts_at_once_bring_the_schema_up_once(tmp_path: Path, postgres:
         ):
             secret = create(set_up(one))
             assert [s.get("/v1/me", secret).status_code for s in (one, two, three)] == [200] * 3
+
+
+def test_sigterm_lets_what_is_under_way_finish(tmp_path: Path) -> None:
+    """Passwords are hashed one after the other, so that most of these are still waiting."""
+    with serving(tmp_path / "home") as server:
+        set_up(server)
+        browsers = [server.client() for _ in range(8)]
+        tokens = [token_of(browser.get("/login")) for browser in browsers]
+        first_is_done = threading.Event()
+
+        def sign_in(browser: httpx.Client, token: str) -> int:
+            form = {"email": "ada@example.org", "password": "wrong wrong", "csrf_token": token}
+            status = browser.post("/login", data=form).status_code
+            first_is_done.set()
+            return status
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = [pool.submit(sign_in, *pair) for pair in zip(browsers, tokens, strict=True)]
+            first_is_done.wait(timeout=30)
+            server.process.send_signal(signal.SIGTERM)
+            assert [answer.result() for answer in answers] == [422] * 8
+        assert server.process.wait(timeout=10) == 0
 
 
 def test_two_authorization_headers_reach_us_through_the_real_server(tmp_path: Path) -> None:
