@@ -30,11 +30,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/server.stamp: $(SOURCES) | $(VENV)/bin/python
-	$(PIP) --editable '.[server]'
+	@echo "Installing into $(VENV)."
+	@$(PIP) --editable '.[server]'
 	@touch $@
 
 $(VENV)/dev.stamp: $(SOURCES) | $(VENV)/bin/python
-	$(PIP) --editable '.[server,dev]'
+	@echo "Installing into $(VENV)."
+	@$(PIP) --editable '.[server,dev]'
 	@touch $@ $(VENV)/server.stamp
 
 clean:

@@ -4,9 +4,11 @@
 const live = () => document.getElementById("live");
 let hide;
 
-function say(sentence) {
+// `shown`: for the eye too. What the page shows anyway is said to the ear alone.
+function say(sentence, shown = true) {
   const region = live();
   if (!region) return;
+  region.classList.toggle("visually-hidden", !shown);
   region.textContent = sentence;
   clearTimeout(hide);
   hide = setTimeout(() => { region.textContent = ""; }, 6000);
@@ -42,10 +44,11 @@ async function onCopy(button) {
   button.focus();
   if (done) {
     button.textContent = "Copied";
-    say("Copied.");
+    say("Copied.", false);
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   } else {
     if (source.select) source.select();
+    else window.getSelection().selectAllChildren(source);
     say("Copying failed. Select the text and copy it by hand.");
   }
 }
@@ -60,6 +63,13 @@ document.addEventListener("click", (event) => {
   if (form) {
     event.preventDefault();
     form.hidden = false;
+    // A list of one project's keys is where its next one belongs.
+    const filtered = document.querySelector(".filters [name=project]");
+    const project = form.querySelector("[name=project]");
+    if (filtered && filtered.value && project.value !== filtered.value) {
+      project.value = filtered.value;
+      project.dispatchEvent(new Event("change", { bubbles: true }));
+    }
     form.querySelector("input:not([type=hidden])").focus();
   }
 
@@ -102,7 +112,7 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted && document.querySelector("[data-secret]")) window.location.reload();
 });
 
-document.addEventListener("announce", (event) => say(event.detail.value));
+document.addEventListener("announce", (event) => say(event.detail.sentence, event.detail.shown));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;
   const page = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");

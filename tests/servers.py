@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,12 +93,19 @@ def serving(
 
 
 def wait_until_up(server: Server) -> None:
-    deadline = time.monotonic() + START_WITHIN_SECONDS
-    while time.monotonic() < deadline:
+    def is_up() -> bool:
         assert server.process.poll() is None, server.log.read_text()
         try:
-            if server.get("/readyz").status_code == 200:
-                return
+            return server.get("/readyz").status_code == 200
         except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError(f"no answer: {server.log.read_text()}")
+            return False
+
+    wait_until(is_up)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Asks again and again; only what never comes true takes its time."""
+    deadline = time.monotonic() + START_WITHIN_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)

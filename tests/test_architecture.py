@@ -14,7 +14,7 @@ SERVER = "compass.server"
 MAY_IMPORT = {
     f"{SERVER}.core": {f"{SERVER}.config", f"{SERVER}.db"},
     f"{SERVER}.config": set(),
-    f"{SERVER}.db": set(),
+    f"{SERVER}.db": {f"{SERVER}.config"},
     f"{SERVER}.api": {f"{SERVER}.core", f"{SERVER}.config", f"{SERVER}.db", f"{SERVER}.requests"},
     f"{SERVER}.web": {
         f"{SERVER}.core", f"{SERVER}.config", f"{SERVER}.db", f"{SERVER}.requests",

@@ -85,7 +85,7 @@ def test_a_personal_token_for_somebody(run: Run) -> None:
         (["keys", "create", "--project", "Default", "--name", "x", "--type", "personal"],
          "--owner goes with"),
         (["keys", "create", "--project", "Default", "--name", "x", "--type", "personal",
-          "--owner", "bob@example.org", "--role", "admin"], "can't do more than you can"),
+          "--owner", "bob@example.org", "--role", "admin"], "Bob's role in Default is member"),
         (["keys", "create", "--project", "Default", "--name", "x", "--type", "personal",
           "--owner", "charlie@example.org"], "Choose an owner who is in Default."),
         (["keys", "create", "--project", "Default", "--name", "x", "--expires-in-days", "0"],
@@ -101,6 +101,26 @@ def test_the_same_rules_refuse(run: Run, arguments: list[str], words: str) -> No
     assert words in result.output
     assert "Traceback" not in result.output
     assert [run.world.count(model) for model in (User, Key, AuditEvent)] == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["members", "list", "\udcff"],
+        ["keys", "revoke", "\udcff"],
+        ["users", "disable", "\udcff@x"],
+        ["projects", "create", "\udcff"],
+        ["keys", "create", "--project", "\udcff", "--name", "x"],
+    ],
+)
+def test_bytes_that_are_no_text_are_refused(run: Run, arguments: list[str]) -> None:
+    assert "Traceback" not in run(*arguments, fails=True).output
+
+
+def test_names_are_found_however_they_were_composed(run: Run) -> None:
+    run("projects", "create", "Cafe\u0301")
+    run("members", "set", "Caf\u00e9", "bob@example.org", "--role", "member")
+    assert "bob@example.org" in run("members", "list", " Cafe\u0301 ").output
 
 
 def test_a_poor_password_is_refused(run: Run) -> None:

@@ -41,7 +41,12 @@ def test_the_defaults_are_those_of_one_small_machine() -> None:
         ("COMPASS_MAX_KEY_LIFETIME_DAYS", "0"),
         ("COMPASS_MAX_KEY_LIFETIME_DAYS", "forever"),
         ("COMPASS_RATE_LIMIT", "many"),
+        ("COMPASS_RATE_LIMIT", "0/minute"),
         ("COMPASS_RATE_LIMIT_STORAGE", "ftp://x"),
+        ("COMPASS_RATE_LIMIT_STORAGE", "memory"),
+        ("COMPASS_PUBLIC_URL", "http://compass:abc"),
+        ("COMPASS_PUBLIC_URL", "https://com pass.example"),
+        ("COMPASS_PORT", "0"),
         ("COMPASS_DATABASE_URL", "nonsense"),
         ("COMPASS_DATABASE_URL", "mysql://root:hunter2@x/y"),
         ("COMPASS_DATABASE_URL", "sqlite://"),
@@ -90,6 +95,14 @@ def test_several_machines_need_secrets_that_are_given() -> None:
     settings = read(**url, COMPASS_SECRET_KEY="k" * 40, COMPASS_ENCRYPTION_KEYS=FERNET)
     assert settings.database_url.drivername == "postgresql+psycopg"
     assert settings.sqlite_file is None
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff\xfe\n"])
+def test_a_signing_key_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    """With an empty one, anybody could sign a cookie and compute the setup token."""
+    (tmp_path / "secret_key").write_bytes(content)
+    with pytest.raises(ConfigError, match="COMPASS_HOME holds no signing key"):
+        read(COMPASS_HOME=str(tmp_path)).signing_key()
 
 
 def test_many_processes_that_start_at_once_share_one_signing_key(tmp_path: Path) -> None:

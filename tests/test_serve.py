@@ -14,7 +14,14 @@ import pytest
 from sqlalchemy import URL
 
 from tests.conftest import psql
-from tests.servers import COMMAND, Server, clean_environment, free_port, serving
+from tests.servers import (
+    COMMAND,
+    Server,
+    clean_environment,
+    free_port,
+    serving,
+    wait_until,
+)
 from tests.world import PASSWORD, PATH, secret_in
 
 ADA = {"email": "ada@example.org", "name": "Ada", "password": PASSWORD}
@@ -158,6 +165,61 @@ def test_sigterm_lets_what_is_under_way_finish(tmp_path: Path) -> None:
         assert server.process.wait(timeout=10) == 0
 
 
+def half_sent(server: Server) -> socket.socket:
+    """A form whose sender falls silent."""
+    host, port = server.url.removeprefix("http://").split(":")
+    client = socket.create_connection((host, int(port)))
+    client.sendall(
+        b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+        b"Content-Type: application/x-www-form-urlencoded\r\n\r\nemail=a"
+    )
+    return client
+
+
+def test_clients_that_never_finish_sending_do_not_stop_the_keys(tmp_path: Path) -> None:
+    with serving(tmp_path / "home") as server:
+        secret = create(set_up(server))
+        silent = [half_sent(server) for _ in range(20)]
+        try:
+            for _ in range(20):
+                assert server.get("/v1/me", secret).status_code == 200
+            refused = server.client().post("/login", data={"email": "a@b"})
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        finally:
+            for client in silent:
+                client.close()
+        wait_until(lambda: server.client().post("/login").status_code == 400)
+
+
+def test_a_worker_ends_when_its_parent_was_killed(tmp_path: Path) -> None:
+    """Or it would hold the port, and nothing could be started in its place."""
+    with serving(tmp_path / "home") as server:
+        server.process.kill()
+        server.process.wait()
+        wait_until(lambda: is_gone(server))
+
+
+def is_gone(server: Server) -> bool:
+    try:
+        server.get("/healthz")
+    except httpx.TransportError:
+        return True
+    return False
+
+
+def test_bodies_of_every_kind_arrive_whole(tmp_path: Path) -> None:
+    with serving(tmp_path / "home") as server:
+        browser = set_up(server)
+        token = token_of(browser.get("/account"))
+        form = f"csrf_token={token}&name=In+pieces".encode()
+        pieces = (form[i : i + 7] for i in range(0, len(form), 7))
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert browser.post("/account", content=pieces, headers=kind).status_code == 303
+        assert "In pieces" in browser.get("/account").text
+        for content in (b"x" * 2_000_000, (b"x" * 100_000 for _ in range(20))):
+            assert browser.post("/account", content=content, headers=kind).status_code == 413
+
+
 def test_two_authorization_headers_reach_us_through_the_real_server(tmp_path: Path) -> None:
     with serving(tmp_path / "home") as server:
         for first, second in (("Bearer a", "Bearer b"), ("Basic a", "Bearer b")):
@@ -203,6 +265,26 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COMPASS_HOME", "{tmp}/file"),
+        ("COMPASS_HOME", "/proc/nowhere"),
+        ("COMPASS_DATABASE_URL", "sqlite:///{tmp}/missing/compass.db"),
+        ("COMPASS_DATABASE_URL", "sqlite:///{tmp}/file"),
+        ("COMPASS_HOST", "x" * 70),
+    ],
+)
+def test_what_can_not_be_used_is_one_line_too(tmp_path: Path, name: str, value: str) -> None:
+    (tmp_path / "file").write_text("not a database")
+    setting = {name: value.format(tmp=tmp_path)}
+    result = run("serve", "--port", str(free_port()), cwd=tmp_path, **setting)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert name in result.stderr or "Cannot listen on" in result.stderr
+
+
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -210,7 +292,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         result = run("serve", "--port", port, cwd=tmp_path)
     assert result.returncode != 0
-    assert f"Cannot listen on 127.0.0.1 port {port}" in result.stderr
+    assert f"Cannot listen on '127.0.0.1' port {port}" in result.stderr
     assert "Traceback" not in result.stderr
 
 

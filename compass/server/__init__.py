@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from compass.server import api, health, requests, web
 from compass.server.config import Settings
 from compass.server.core.errors import Refusal
-from compass.server.db import db
+from compass.server.db import db, engine_options
 from compass.server.resources import folder
 
 MAX_BODY = 1024 * 1024
@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         COMPASS=settings,
         SECRET_KEY=settings.signing_key(),
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": not settings.is_sqlite},
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         MAX_CONTENT_LENGTH=MAX_BODY,
         SESSION_COOKIE_NAME="compass_session",
         SESSION_COOKIE_HTTPONLY=True,

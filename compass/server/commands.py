@@ -16,7 +16,7 @@ from flask_migrate.cli import db as schema_commands
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from compass.server import create_app, schema
 from compass.server.config import ConfigError, Settings
@@ -37,6 +37,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 OPERATOR = Operator()
 
+NEVER_CUT = {"id", "email", "role", "status", "last used"}
+
 
 def _app() -> Flask:
     """The application on the database there is: only `db upgrade` may make one."""
@@ -49,7 +51,7 @@ def _app() -> Flask:
         else:
             _require_file(settings)
         return create_app(settings)
-    except (ConfigError, MissingAssetsError) as error:
+    except (ConfigError, MissingAssetsError, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -97,6 +99,8 @@ def operator_command(group: click.Group, name: str) -> Callable[[Command], click
                 raise click.ClickException(" ".join(invalid.errors.values())) from None
             except Refusal as refusal:
                 raise click.ClickException(str(refusal)) from None
+            except UnicodeEncodeError:
+                raise click.ClickException("What was typed is not valid UTF-8.") from None
 
         return group.command(name)(with_appcontext(run))
 
@@ -110,8 +114,9 @@ def _require_database() -> None:
                 raise click.ClickException(
                     "The database is behind this version. Run: compass-server db upgrade"
                 )
-    except OperationalError as error:
-        raise click.ClickException(f"The database does not answer: {error.orig}") from None
+    except DatabaseError as error:
+        reason = " ".join(str(error.orig).split())
+        raise click.ClickException(f"The database can't be used: {reason}") from None
 
 
 @cli.group()
@@ -293,17 +298,16 @@ def list_keys(project: str | None) -> None:
     if project:
         query = query.where(Key.project_id == project_rules.by_name(project).id)
     _table(
-        ("id", "name", "hint", "type", "project", "role", "status", "last used"),
+        ("id", "name", "owner", "project", "role", "status", "last used"),
         (
             (
                 key.id,
                 key.name,
-                key.hint,
-                f"personal of {key.owner.email}" if key.owner else "service account",
+                key.owner.email if key.owner else "-",
                 key.project.name,
                 key.role.value,
                 key.status.value,
-                rfc3339(used.last_used_at) if (used := key.last_use) and used.last_used_at else "-",
+                rfc3339(key.last_used_at)[:16] + "Z" if key.last_used_at else "-",
             )
             for key in db.session.scalars(query)
         ),
@@ -328,7 +332,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in head:
         # An id that is cut off is of no use to the next command.
-        table.add_column(name, no_wrap=name in {"id", "email"}, overflow="fold")
+        table.add_column(name, no_wrap=name in NEVER_CUT, overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table, markup=False)

@@ -8,9 +8,12 @@ names the variable.
 import base64
 import binascii
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -55,7 +58,7 @@ class Settings:
             database_url=read("COMPASS_DATABASE_URL", _database_url, _sqlite_in(home)),
             public_url=read("COMPASS_PUBLIC_URL", _public_url, None),
             host=read("COMPASS_HOST", str, "127.0.0.1"),
-            port=read("COMPASS_PORT", _whole(0, 65535), 8000),
+            port=read("COMPASS_PORT", _whole(1, 65535), 8000),
             trusted_proxies=read("COMPASS_TRUSTED_PROXIES", _whole(0, 10), 0),
             max_key_lifetime_days=read("COMPASS_MAX_KEY_LIFETIME_DAYS", _whole(1, 3650), None),
             rate_limit=read("COMPASS_RATE_LIMIT", _rate_limit, _rate_limit("6000/minute")),
@@ -111,7 +114,14 @@ class Settings:
                 pass
             finally:
                 draft.unlink()
-        return path.read_text(encoding="ascii").strip()
+        key = path.read_bytes().decode("ascii", "replace").strip()
+        if len(key) < MIN_SECRET_LENGTH:
+            # A short one, above all an empty one, would let anybody sign cookies.
+            raise ConfigError(
+                f"COMPASS_HOME holds no signing key in {path}. Remove that file to have one made: "
+                "everybody signs in again then."
+            )
+        return key
 
 
 def settings() -> Settings:
@@ -183,8 +193,11 @@ def _database_url(text: str) -> URL:
 
 
 def _public_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts, port = urlsplit(text), None
+    with suppress(ValueError):
+        port = parts.port or 443
+    host = re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-fA-F:]+", parts.hostname or "")
+    if parts.scheme not in {"http", "https"} or not host or not port:
         raise ValueError(f"must be an address such as https://compass.example.org, not {text!r}")
     if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must be scheme and host alone, without a path or user")
@@ -195,14 +208,20 @@ def _rate_limit(text: str) -> tuple[RateLimitItem, ...]:
     if text.lower() in {"none", "off"}:
         return ()
     try:
-        return tuple(parse_many(text))
+        limits = tuple(parse_many(text))
+        if any(limit.amount < 1 for limit in limits):
+            raise ValueError
+        return limits
     except ValueError:
         raise ValueError(f"must be like '600/minute' or 'none', not {text!r}") from None
 
 
 def _storage(text: str) -> str:
-    if text.split("://")[0] not in {"memory", "redis", "rediss", "redis+unix"}:
+    scheme, found, _ = text.partition("://")
+    if not found or scheme not in {"memory", "redis", "rediss", "redis+unix"}:
         raise ValueError("must begin with memory:// or redis://")
+    if scheme != "memory" and find_spec("redis") is None:
+        raise ValueError("needs the redis extra: pip install 'compass-keys[server,redis]'")
     return text
 
 

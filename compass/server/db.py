@@ -27,6 +27,8 @@ from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
 
+from compass.server.config import Settings
+
 BUSY_TIMEOUT_MS = 10_000
 
 NAMING = {
@@ -70,6 +72,16 @@ if TYPE_CHECKING:
     Model = Base
 else:
     Model = db.Model
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:
+    """A PostgreSQL that is away is noticed, soon and before a statement is lost to it.
+
+    What a statement was given (hashes, addresses) is in no error, and so in no log.
+    """
+    if settings.is_sqlite:
+        return {"hide_parameters": True}
+    return {"hide_parameters": True, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
 
 
 @event.listens_for(Engine, "connect")

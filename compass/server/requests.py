@@ -33,7 +33,9 @@ def request_id() -> str:
 
 
 def log_crash(error: Exception) -> None:
-    log.error("%s %s failed (%s)", request.method, request.path, request_id(), exc_info=error)
+    log.error(
+        "%s %s failed (%s)", request.method, ascii(request.path), request_id(), exc_info=error
+    )
 
 
 def _finish(response: Response) -> Response:

@@ -2,28 +2,40 @@
 
 import logging.config
 import os
+import signal
 import socket
 import sys
+import threading
+import time
+from typing import TYPE_CHECKING
 
 import click
 from granian import Granian
 from granian.constants import Interfaces
 from granian.errors import ConfigurationError
 from granian.log import LogLevels
+from sqlalchemy.exc import DatabaseError
 
-from compass.server import create_app, logs, schema
+from compass.server import MAX_BODY, create_app, logs, schema
 from compass.server.config import ConfigError, Settings
 from compass.server.core import setup
+from compass.server.gate import Gate
+from compass.server.web.assets import MissingAssetsError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 # SIGTERM: what is under way has this long to finish.
 STOP_WITHIN_SECONDS = 8
-# More threads a worker only take the interpreter's lock from one another.
-THREADS = 2
+# More threads only take Python's lock from one another; all but one may wait for slow clients.
+THREADS = 3
+# From the command to its worker processes.
+_THREADS = "_COMPASS_THREADS"
 
 
 @click.command()
 @click.option("--host", help="Address to listen on. [COMPASS_HOST, 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="[COMPASS_PORT, 8000]")
+@click.option("--port", type=click.IntRange(1, 65535), help="[COMPASS_PORT, 8000]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes. [one a core]")
 @click.option("--threads", type=click.IntRange(1, 64), default=THREADS, help="Of each process.")
 def serve(host: str | None, port: int | None, workers: int | None, threads: int) -> None:
@@ -37,10 +49,21 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int)
         raise click.ClickException(str(error)) from None
     host, port = host or settings.host, settings.port if port is None else port
     _check_address(host, port)
-    _prepare(settings, host, port)
+    try:
+        _prepare(settings, host, port)
+    except (ConfigError, MissingAssetsError) as error:
+        raise click.ClickException(str(error)) from None
+    except DatabaseError as error:
+        reason = " ".join(str(error.orig).split())
+        raise click.ClickException(
+            f"COMPASS_DATABASE_URL: the database can't be used: {reason}"
+        ) from None
+    except OSError as error:
+        raise click.ClickException(f"COMPASS_HOME can't be used: {error}") from None
+    os.environ[_THREADS] = str(threads)
     try:
         Granian(
-            "compass.server:create_app",
+            "compass.server.serve:worker",
             factory=True,
             address=host,
             port=port,
@@ -55,6 +78,20 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int)
         ).serve()
     except ConfigurationError:
         sys.exit(1)
+
+
+def worker() -> "WSGIApplication":
+    """What each worker process runs."""
+    app = create_app()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    return Gate(app, readers=max(1, int(os.environ[_THREADS]) - 1), longest=MAX_BODY)
+
+
+def _end_with(parent: int) -> None:
+    """A worker whose parent was killed would go on holding the port: no start could follow."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _prepare(settings: Settings, host: str, port: int) -> None:
@@ -81,8 +118,9 @@ def _check_address(host: str, port: int) -> None:
         with socket.socket(family, kind, proto) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "not an address"
         raise click.ClickException(
-            f"Cannot listen on {host} port {port}: {error.strerror}. "
+            f"Cannot listen on {host!a} port {port}: {reason}. "
             "Choose another with --host and --port."
         ) from None

@@ -31,7 +31,13 @@ def refused(response, status: int, code: str) -> None:  # type: ignore[no-untype
 
 
 @pytest.mark.parametrize(
-    "header", [None, "Basic QWxhZGRpbjpvcGVu", 'Digest username="a", realm="b"']
+    "header",
+    [
+        None,
+        "Basic QWxhZGRpbjpvcGVu",
+        'Digest username="a", realm="b, c d", qop=auth, nc=00000001',
+        "Bearerish abc",
+    ],
 )
 def test_no_credentials_or_another_scheme_are_missing(world: World, header: str | None) -> None:
     response = ask(world, *([header] if header else []))
@@ -53,6 +59,7 @@ def test_no_credentials_or_another_scheme_are_missing(world: World, header: str 
         "Bearer a=b",
         'Bearer "quoted"',
         "Bearer a\tb",
+        f"Bearer\t{KEY}",
     ],
 )
 def test_a_malformed_header_is_a_bad_request(world: World, header: str) -> None:
@@ -65,10 +72,20 @@ def test_a_malformed_header_is_a_bad_request(world: World, header: str) -> None:
 def test_two_headers_are_a_bad_request(world: World) -> None:
     secret, _ = world.key()
     refused(ask(world, f"Bearer {secret}", f"Bearer {secret}"), 400, "invalid_request")
-    refused(ask(world, "Basic abc", f"Bearer {secret}"), 400, "invalid_request")
+    for pair in (
+        ("Basic abc", f"Bearer {secret}"),
+        (f"Bearer {secret}", "Basic abc"),
+        ("Basic abc", "Basic def"),
+        ('Digest username="a, b c", realm="d"', 'Digest username="e"'),
+        ("Basic abc", "Token x"),
+        ("", ""),
+    ):
+        refused(ask(world, *pair), 400, "invalid_request")
 
 
-@pytest.mark.parametrize("query", ["access_token=x", "access_token=", f"q={KEY}", f"a=x%3D{KEY}"])
+@pytest.mark.parametrize(
+    "query", ["access_token=x", "access_token=", f"q={KEY}", f"a=x%3D{KEY}", KEY, f"x{KEY}=1"]
+)
 def test_a_key_in_the_address_is_a_bad_request(world: World, query: str) -> None:
     secret, _ = world.key()
     refused(ask(world, f"Bearer {secret}", path=f"/v1/me?{query}"), 400, "invalid_request")

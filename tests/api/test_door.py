@@ -1,5 +1,7 @@
 """What the key door promises for every route."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,13 @@ def test_the_document_is_openapi_31_and_lists_every_route(world: World) -> None:
                 assert kinds == {wanted}, (operation["summary"], status)
 
 
+def test_the_document_points_at_nothing_that_is_not_there(world: World) -> None:
+    text = world.call("/v1/openapi.json").text
+    document = json.loads(text)
+    for name in re.findall(r'"#/components/schemas/(\w+)"', text):
+        assert name in document["components"]["schemas"]
+
+
 def test_the_rate_limit_is_per_verified_key(settings: Settings) -> None:
     from dataclasses import replace
 
@@ -74,6 +83,7 @@ def test_the_rate_limit_is_per_verified_key(settings: Settings) -> None:
     assert [world.call("/v1/me", first).status_code for _ in range(4)] == [200, 200, 200, 429]
     refused = world.call("/v1/me", first)
     assert refused.json["code"] == "rate_limited"
+    assert "more than its 3 requests per minute" in refused.json["detail"]
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert world.call("/v1/me", second).status_code == 200
     for _ in range(10):

@@ -103,3 +103,14 @@ def test_refusals_are_no_writes(world: World) -> None:
     for token in (secret, "nonsense", None):
         world.call("/v1/keys", token)
     assert world.count(AuditEvent) == before
+
+
+@both
+@pytest.mark.parametrize(
+    "key_id", ["x", "key_", "x%00", "key_%00", "%F0%9F%94%91", "key_" + "0" * 22]
+)
+def test_an_id_that_is_none_is_not_found(world: World, key_id: str) -> None:
+    secret, _ = world.key(role="admin")
+    for method, path in (("GET", ""), ("POST", "/revoke")):
+        response = world.call(f"/v1/keys/{key_id}{path}", secret, method)
+        assert (response.status_code, response.json["code"]) == (404, "not_found")

@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Callable
 
-from compass.server.core import keys, setup, users
+from compass.server.core import keys, login, passwords, setup, users
 from compass.server.core.access import Operator, Person
 from compass.server.core.errors import Refusal
 from compass.server.core.keys import Draft
-from compass.server.core.models import Key, User
-from compass.server.db import transaction
+from compass.server.core.models import Key, Session, User
+from compass.server.db import db, transaction
 from tests.conftest import both
-from tests.world import World, password_hash
+from tests.world import PASSWORD, World, password_hash
 
 
 def race(world: World, *attempts: Callable[[], object]) -> list[str]:
@@ -91,3 +91,37 @@ def test_two_setups(world: World) -> None:
     outcomes = race(world, *[complete(name) for name in ("eve", "frank", "grace")])
     assert outcomes == ["won"] + ["Compass is already set up."] * 2
     assert world.count(User) == 1
+
+
+@both
+def test_a_login_that_is_under_way_while_the_password_changes(world: World) -> None:
+    """Whoever knew the old password must not end with a session that outlives it."""
+    with world.app.app_context():
+        proof = login.check("bob@example.org", PASSWORD)
+        assert proof is not None
+        with transaction():
+            new = users.by_email("bob@example.org")
+            users.set_password(Operator(), new, passwords.hash_password("another one entirely"))
+        with transaction():
+            assert login.accept(proof) is None
+
+
+@both
+def test_a_login_and_a_new_password_at_once(world: World) -> None:
+    with world.app.app_context():
+        proof = login.check("bob@example.org", PASSWORD)
+        assert proof is not None
+    new_hash = passwords.hash_password("another one entirely")
+
+    def sign_in() -> None:
+        user = login.accept(proof)
+        if user is not None:
+            login.succeed(user, None, "192.0.2.1", None)
+
+    def change() -> None:
+        users.set_password(Operator(), users.by_email("bob@example.org"), new_hash)
+
+    race(world, sign_in, sign_in, change)
+    with world.app.app_context():
+        live = db.select(Session).where(Session.ended_at.is_(None))
+        assert db.session.scalars(live).all() == []

@@ -24,13 +24,17 @@ def name(value: str) -> str:
         ("<b>&amp;", "<b>&amp;"),
         ("👩\u200d🚀", "👩\u200d🚀"),
         ("שלום", "שלום"),
+        ("same\u200d", "same"),
+        ("\u200c same \u200d ", "same"),
     ],
 )
 def test_names_are_trimmed_and_composed(typed: str, kept: str) -> None:
     assert name(typed) == kept
 
 
-@pytest.mark.parametrize("typed", ["", "   ", "\u200d", "\u200c \u200d", "\t\n"])
+@pytest.mark.parametrize(
+    "typed", ["", "   ", "\u200d", "\u200c \u200d", "\t\n", "\u3164", "\u2800", "\ufe0f"]
+)
 def test_a_name_is_needed(typed: str) -> None:
     with pytest.raises(Invalid, match="Give the key a name"):
         name(typed)

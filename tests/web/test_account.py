@@ -46,6 +46,8 @@ def test_a_new_password_ends_the_other_sessions(world: World) -> None:
         ({"current_password": "wrong wrong"}, "This is not your password."),
         ({"password": "short"}, "Use at least 8 characters"),
         ({"password": ""}, "Use at least 8 characters"),
+        ({"password": "x", "current_password": ""}, "Enter your current password."),
+        ({"password": "x", "current_password": "wrong wrong"}, "Use at least 8 characters"),
     ],
 )
 def test_a_password_is_not_changed_without_the_old_or_for_a_poor_one(
@@ -62,6 +64,17 @@ def test_guessing_the_old_password_is_throttled(world: World) -> None:
     form = {"current_password": "wrong wrong", "password": NEW}
     codes = [browser.post("/account/password", form).status_code for _ in range(11)]
     assert codes == [422] * 10 + [429]
+
+
+def test_looking_for_a_good_new_password_locks_nobody_out(world: World) -> None:
+    browser = world.browser("bob")
+    for fields in ({"current_password": PASSWORD, "password": "short"}, {}) * 10:
+        assert browser.post("/account/password", fields).status_code == 422
+    assert world.browser().sign_in("bob").status_code == 303
+
+
+def test_a_reload_after_an_error_leads_back(world: World) -> None:
+    assert world.browser("bob").get("/account/password").headers["Location"] == "/account"
 
 
 def test_passwords_are_stored_as_argon2id(world: World) -> None:

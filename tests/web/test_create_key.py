@@ -188,6 +188,24 @@ def test_an_outsider_is_told_to_ask(world: World) -> None:
     assert "You are not in a project yet" in browser.get(f"{PATH}/new").text
 
 
+def test_the_project_offered_first_is_the_one_in_view_else_the_oldest(world: World) -> None:
+    """Of a key that exists the project can't be changed."""
+    newer = world.add_project("A newer one with an earlier name")
+    browser = world.browser("alice")
+
+    def offered(path: str) -> str:
+        page = browser.get(path).text.split('id="create-form"')[1]
+        return page.split(" selected>")[0].rsplit('value="', 1)[1].rstrip('"')
+
+    assert offered(PATH) == offered(f"{PATH}/new") == world.project
+    assert offered(f"{PATH}?project={newer}") == offered(f"{PATH}/new?project={newer}") == newer
+
+
+def test_a_role_that_can_not_be_chosen_is_not_shown_as_chosen(world: World) -> None:
+    response = world.browser("bob").create(type="personal", role="admin", project=world.project)
+    assert 'id="role-member" name="role" value="member" checked' in response.text
+
+
 def test_choosing_the_type_swaps_the_rest_of_the_form(world: World) -> None:
     browser = world.browser("bob")
     page = browser.get(f"{PATH}/new?type=personal", htmx=True).text

@@ -174,10 +174,16 @@ def test_the_start_page_leads_to_the_keys(world: World) -> None:
 def test_the_theme_is_remembered_and_only_known_ones_are(world: World) -> None:
     browser = world.browser("alice")
     assert 'data-theme="system"' in browser.get(PATH).text
-    response = browser.post("/theme", {"theme": "dark", "next": PATH})
-    assert response.headers["Location"] == PATH
+    here = f"{PATH}?status=active"
+    response = browser.post(
+        "/theme", {"theme": "dark"}, headers={"Referer": f"http://localhost{here}"}
+    )
+    assert response.headers["Location"] == here
+    for referer in ("http://evil.example/x", "http://[", ""):
+        response = browser.post("/theme", {"theme": "dark"}, headers={"Referer": referer})
+        assert response.headers["Location"] == "/"
     assert 'data-theme="dark"' in browser.get(PATH).text
-    browser.post("/theme", {"theme": '"><script>', "next": "//evil.example"})
+    browser.post("/theme", {"theme": '"><script>'})
     assert 'data-theme="dark"' in browser.get(PATH).text
     browser.post("/theme", {"theme": "system"})
     assert 'data-theme="system"' in browser.get(PATH).text

@@ -20,7 +20,8 @@ def test_revoking_in_place(world: World) -> None:
     assert response.status_code == 200
     assert response.text.strip().startswith(f'<tr id="{key_id}" class="revoked"')
     assert "by Alice" in response.text
-    assert json.loads(response.headers["HX-Trigger"]) == {"announce": "Revoked CI Pipeline."}
+    told = json.loads(response.headers["HX-Trigger"])["announce"]
+    assert told == {"sentence": "Revoked CI Pipeline.", "shown": True}
     assert world.call("/v1/me", secret).json["code"] == "revoked_token"
     assert "Revoked" in browser.get(PATH).text
 
@@ -37,6 +38,8 @@ def test_revoking_without_javascript(world: World) -> None:
     response = browser.post(f"{PATH}/{key_id}/revoke")
     assert (response.status_code, response.headers["Location"]) == (303, PATH)
     assert world.call("/v1/me", secret).status_code == 401
+    assert "Revoked CI Pipeline." in browser.get(PATH).text
+    assert "Revoked CI Pipeline." not in browser.get(PATH).text
 
 
 @both

@@ -52,6 +52,7 @@ def test_a_wrong_token_is_forbidden(browser: Browser, token: str, wrong: str) ->
     fields = form(wrong) | csrf(browser, token)
     response = browser.post("/setup", fields)
     assert response.status_code == 403
+    assert "Not set up yet" in response.text
     assert "Open the link that the server printed" in response.text
 
 
@@ -76,6 +77,13 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(
     assert browser.get(f"/setup?setup_token={token}").status_code == 200
 
 
+def test_all_that_is_wrong_is_said_at_once(browser: Browser, token: str) -> None:
+    fields = form(token, email="", name="", password="") | csrf(browser, token)
+    response = browser.post("/setup", fields)
+    for words in ("Enter an email address", "Give this person a name", "Use at least 8"):
+        assert words in response.text
+
+
 def test_without_csrf_nothing_happens(browser: Browser, token: str) -> None:
     response = browser.client.post("/setup", data=form(token))
     assert response.status_code == 400
@@ -85,7 +93,7 @@ def test_without_csrf_nothing_happens(browser: Browser, token: str) -> None:
 def test_sign_in_leads_to_the_words_that_say_how(browser: Browser) -> None:
     response = browser.get("/login", follow_redirects=True)
     assert response.status_code == 403
-    assert "not set up yet" in response.text
+    assert "Not set up yet" in response.text
 
 
 def test_an_installation_with_people_has_no_setup(world: World) -> None:

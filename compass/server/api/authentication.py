@@ -8,9 +8,12 @@ from compass.server.api.problems import Problem
 from compass.server.core.tokens import PATTERN
 from compass.server.core.verification import Refused
 
-_B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
-# Servers join two headers of one name with a comma.
-_SECOND_BEARER = re.compile(r",\s*bearer(?:\s|,|$)", re.IGNORECASE)
+_BEARER = re.compile(r"bearer(?=[\s,]|$)", re.IGNORECASE)
+_ONE_TOKEN = re.compile(r" +([A-Za-z0-9\-._~+/]+=*) *")
+# Servers join two headers of one name with a comma: after it comes a scheme of its own, where a
+# parameter of the first would be followed by `=`.
+_SECOND = re.compile(r",\s*(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:\s+[^\s=,]|\s*(?:,|$))|,|$)")
+_QUOTED = re.compile(r'"[^"]*"')
 
 REALM = 'Bearer realm="compass"'
 
@@ -22,22 +25,22 @@ def presented(request: Request) -> str:
     header = request.headers.get("Authorization")
     if header is None:
         raise missing()
-    scheme, _, credentials = header.strip().partition(" ")
-    if scheme.lower() != "bearer":
-        # An empty header is what some servers make of one with bytes outside ASCII.
-        if not scheme or _SECOND_BEARER.search(header) or scheme.lower().startswith("bearer,"):
-            raise malformed("Send one Authorization header, with one key.")
+    # An empty header is what some servers make of one with bytes outside ASCII.
+    if not header.strip() or _SECOND.search(_QUOTED.sub("", header)):
+        raise malformed("Send one Authorization header, with one key.")
+    scheme = _BEARER.match(header)
+    if scheme is None:
         raise missing()
-    token = credentials.strip(" ")
-    if not _B64TOKEN.fullmatch(token):
+    credentials = _ONE_TOKEN.fullmatch(header, scheme.end())
+    if credentials is None:
         raise malformed("Send one key after Bearer, and nothing else.")
-    return token
+    return credentials.group(1)
 
 
 def _refuse_keys_in(request: Request) -> None:
     """A key in an address ends up in logs and histories (RFC 6750, section 5.3)."""
-    values = [value for texts in request.args.listvalues() for value in texts]
-    if "access_token" in request.args or any(PATTERN.search(value) for value in values):
+    sent = [text for pair in request.args.items(multi=True) for text in pair]
+    if "access_token" in request.args or any(PATTERN.search(text) for text in sent):
         raise malformed("Send the key in the Authorization header, never in the address.")
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, request
 from flask_smorest import Blueprint
+from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
@@ -125,9 +126,15 @@ def _count(key_id: str) -> None:
         raise Problem(
             429,
             "rate_limited",
-            f"This key has made more than {limit} requests. Try again in {wait} s.",
+            f"This key has made more than its {limit.amount} requests per {_window(limit)}. "
+            f"Try again in {wait} s.",
             {"Retry-After": str(wait)},
         )
+
+
+def _window(limit: RateLimitItem) -> str:
+    unit = limit.GRANULARITY.name
+    return unit if limit.multiples == 1 else f"{limit.multiples} {unit}s"
 
 
 def _epoch() -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import marshmallow as ma
 
 from compass.server.core.clock import rfc3339
-from compass.server.core.models import Key, KeyStatus, KeyType, Role, User
+from compass.server.core.models import KeyStatus, KeyType, Role
 
 
 class Instant(ma.fields.DateTime):
@@ -45,28 +45,9 @@ class KeySchema(ma.Schema):
     created_by = ma.fields.Nested(PersonSchema, attribute="creator", required=True, allow_none=True)
     created_at = Instant(required=True)
     expires_at = Instant(required=True, allow_none=True)
-    last_used_at = ma.fields.Function(
-        lambda key: rfc3339(key.last_use.last_used_at) if key.last_use else None,
-        required=True,
-        metadata={"type": ["string", "null"], "format": "date-time"},
-    )
+    last_used_at = Instant(required=True, allow_none=True)
     revoked_at = Instant(required=True, allow_none=True)
-    revoked_by = ma.fields.Method(
-        "get_revoked_by",
-        required=True,
-        metadata={"anyOf": [{"$ref": "#/components/schemas/Revoker"}, {"type": "null"}]},
-    )
-
-    def get_revoked_by(self, key: Key) -> dict[str, str | None] | None:
-        if key.revoked_at is None:
-            return None
-        if isinstance(key.revoker, User):
-            user = key.revoker
-            return {"type": "user", "id": user.id, "email": user.email, "name": user.name}
-        if key.revoker_key is not None:
-            other = key.revoker_key
-            return {"type": "key", "id": other.id, "email": None, "name": other.name}
-        return {"type": "operator", "id": None, "email": None, "name": "compass-server"}
+    revoked_by = ma.fields.Nested(RevokerSchema, required=True, allow_none=True)
 
 
 class KeyListSchema(ma.Schema):
@@ -102,6 +83,6 @@ class KeyPageArguments(ma.Schema):
     cursor = ma.fields.String(
         load_default=None,
         validate=ma.validate.Regexp(
-            r"key_[0-9a-v]{23}\Z", error="Give the next_cursor of an earlier page."
+            r"^key_[0-9a-v]{23}$", error="Give the next_cursor of an earlier page."
         ),
     )

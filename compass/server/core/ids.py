@@ -5,11 +5,18 @@ import time
 
 # Ordered the same by SQLite, by PostgreSQL in any collation, and by Python.
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
+_LENGTH = 23
 
 
 def new_id(prefix: str) -> str:
     """prefix, `_`, the microsecond in 11 characters, 60 random bits in 12."""
     return f"{prefix}_{_encode(time.time_ns() // 1000, 11)}{_encode(secrets.randbits(60), 12)}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether this has the shape of such an id: what has not is never looked up."""
+    start, _, rest = text.partition("_")
+    return start == prefix and len(rest) == _LENGTH and set(rest) <= set(_ALPHABET)
 
 
 def _encode(number: int, width: int) -> str:

@@ -12,6 +12,7 @@ from compass.server.core import access, audit, projects, tokens
 from compass.server.core.access import Action, Actor, KeyHolder, Person
 from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
+from compass.server.core.ids import is_id
 from compass.server.core.models import Key, KeySecret, KeyType, Project, Role, User
 from compass.server.core.text import clean_name
 from compass.server.db import changed, db, is_duplicate
@@ -72,11 +73,11 @@ def create(actor: Actor, draft: Draft, owner: User | None = None) -> tuple[str, 
 
 def get(actor: Actor, key_id: str) -> Key:
     """Raises NotFound, also for a key that this actor may not know of."""
-    key = db.session.scalar(
-        select(Key).where(Key.id == key_id, access.visible(actor)).options(*WITH_PEOPLE)
-    )
+    query = select(Key).where(Key.id == key_id, access.visible(actor)).options(*WITH_PEOPLE)
+    key = db.session.scalar(query) if is_id(key_id, "key") else None
     if key is None:
-        raise NotFound("There is no such key, or it is in a project that you are not in.")
+        where = ", or it is in a project that you are not in" if actor.type == "user" else ""
+        raise NotFound(f"There is no such key{where}.")
     return key
 
 
@@ -148,9 +149,10 @@ def parse_days(text: str) -> int | None:
         )
     most = min(most or LONGEST_LIFETIME_DAYS, LONGEST_LIFETIME_DAYS)
     # The length first: Python refuses to read numbers of thousands of digits.
-    if len(typed.lstrip("0")) > 5 or not 1 <= int(typed) <= most:
+    digits = typed.lstrip("0") or "0"
+    if len(digits) > 5 or not 1 <= int(digits) <= most:
         raise Invalid(expires_in_days=f"Enter from 1 to {most} days.")
-    return int(typed)
+    return int(digits)
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _check(actor: Actor, draft: Draft, owner: User | None) -> _Checked:
         if project and key_type is KeyType.SERVICE_ACCOUNT:
             role = _role_of_service_account(actor, project, draft.role)
         elif project:
-            role = _role_of_token(owner, project, draft.role)
+            role = _role_of_token(actor, owner, project, draft.role)
     wrong.settle()
     assert key_type and project  # noqa: S101, PT018 (for the type checker: settled above)
     return _Checked(name=name, type=key_type, project=project, role=role, days=days)
@@ -190,7 +192,7 @@ def _type(typed: str) -> KeyType:
 
 
 def _project(actor: Actor, project_id: str) -> Project:
-    project = db.session.get(Project, project_id)
+    project = db.session.get(Project, project_id) if is_id(project_id, "prj") else None
     if project is None or actor.role_in(project.id) is None:
         raise Invalid(project="Choose a project that you are in.")
     return project
@@ -205,15 +207,16 @@ def _role_of_service_account(actor: Actor, project: Project, typed: str) -> Role
     return _role(typed, Role.MEMBER)
 
 
-def _role_of_token(owner: User | None, project: Project, typed: str) -> Role:
+def _role_of_token(actor: Actor, owner: User | None, project: Project, typed: str) -> Role:
     held = access.role_of(owner, project.id) if owner else None
-    if held is None:
+    if owner is None or held is None:
         raise Invalid(owner=f"Choose an owner who is in {project.name}.")
     role = _role(typed, held)
+    whose, whom = (f"{owner.name}'s", "them") if owner.id != actor.id else ("Your", "you")
     if not held.covers(role):
         raise Invalid(
-            role=f"Your role in {project.name} is {held}, and a token that acts as you "
-            f"can't do more than you can. Choose {held}."
+            role=f"{whose} role in {project.name} is {held}, and a token that acts as "
+            f"{whom} can't do more than that. Choose {held}."
         )
     return role
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, Enum, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -118,6 +118,15 @@ class Membership(Model):
     project: Mapped[Project] = relationship()
 
 
+class Revoker(NamedTuple):
+    """Who revoked a key; `id` and `email` are None where there is none."""
+
+    type: str
+    id: str | None
+    email: str | None
+    name: str
+
+
 class Key(Model):
     """The identity that calls. Its secrets are rows of their own, so that they can rotate."""
 
@@ -187,6 +196,20 @@ class Key(Model):
         """The secret used most lately, None where none ever was."""
         used = [secret for secret in self.secrets if secret.last_used_at is not None]
         return max(used, key=lambda secret: secret.last_used_at or secret.created_at, default=None)
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        return self.last_use.last_used_at if self.last_use else None
+
+    @property
+    def revoked_by(self) -> Revoker | None:
+        if self.revoked_at is None:
+            return None
+        if self.revoker is not None:
+            return Revoker("user", self.revoker.id, self.revoker.email, self.revoker.name)
+        if self.revoker_key is not None:
+            return Revoker("key", self.revoker_key.id, None, self.revoker_key.name)
+        return Revoker("operator", None, None, "compass-server")
 
 
 class KeySecret(Model):

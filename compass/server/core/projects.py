@@ -7,7 +7,7 @@ from compass.server.core import audit, users
 from compass.server.core.access import Actor
 from compass.server.core.errors import Invalid, NotFound
 from compass.server.core.models import Membership, Project, Role, User
-from compass.server.core.text import clean_name
+from compass.server.core.text import clean_name, folded, is_hidden
 from compass.server.db import changed, db
 
 
@@ -25,7 +25,9 @@ def create(actor: Actor, name: str) -> Project:
 
 def by_name(name: str) -> Project:
     """Raises NotFound."""
-    project = db.session.scalar(select(Project).where(Project.name == name.strip()))
+    wanted = folded(name)
+    found = select(Project).where(Project.name == wanted)
+    project = None if any(map(is_hidden, wanted)) else db.session.scalar(found)
     if project is None:
         raise NotFound(f"There is no project named {name}.")
     return project

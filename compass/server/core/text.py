@@ -7,6 +7,8 @@ from compass.server.core.errors import Invalid
 
 # Invisible characters that legitimate names do need: emoji and some scripts join with them.
 _JOINERS = "\u200c\u200d"
+# Letters and signs that show as nothing.
+_BLANKS = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 def clean_name(value: str, field: str, thing: str, longest: int = 80) -> str:
@@ -15,8 +17,8 @@ def clean_name(value: str, field: str, thing: str, longest: int = 80) -> str:
     Control characters, and marks that reorder or hide text, are refused: a name that shows
     as another name is a trap for whoever reads a list.
     """
-    name = unicodedata.normalize("NFC", value).strip()
-    if all(char.isspace() or char in _JOINERS for char in name):
+    name = folded(value)
+    if all(_shows_nothing(char) for char in name):
         raise Invalid(**{field: f"Give {thing} a name."})
     if len(name) > longest:
         raise Invalid(
@@ -24,7 +26,7 @@ def clean_name(value: str, field: str, thing: str, longest: int = 80) -> str:
         )
     if tokens.PATTERN.search(name):
         raise Invalid(**{field: "That is a key, and keys are secret. Choose another name."})
-    if hidden := [char for char in name if _is_hidden(char)]:
+    if hidden := [char for char in name if is_hidden(char)]:
         raise Invalid(
             **{
                 field: "The name has a character that can't be seen "
@@ -34,20 +36,33 @@ def clean_name(value: str, field: str, thing: str, longest: int = 80) -> str:
     return name
 
 
+def folded(value: str) -> str:
+    """How names are kept and looked up: NFC, without blanks or joiners around them."""
+    name = unicodedata.normalize("NFC", value).strip()
+    while name and (name[0] in _JOINERS or name[-1] in _JOINERS):
+        name = name.strip(_JOINERS).strip()
+    return name
+
+
 def clean_email(value: str, field: str = "email") -> str:
     """Trimmed and case-folded. No mail is ever sent, so an address on a LAN is as good as any.
 
     Raises Invalid.
     """
-    email = unicodedata.normalize("NFC", value).strip().casefold()
+    email = folded(value).casefold()
     local, _, host = email.rpartition("@")
-    if not local or not host or any(char.isspace() or _is_hidden(char) for char in email):
+    if not local or not host or any(char.isspace() or is_hidden(char) for char in email):
         raise Invalid(**{field: "Enter an email address, such as ada@example.org."})
     if len(email) > 254:
         raise Invalid(**{field: "Use an email address of at most 254 characters."})
     return email
 
 
-def _is_hidden(char: str) -> bool:
+def _shows_nothing(char: str) -> bool:
+    return char.isspace() or char in _JOINERS or char in _BLANKS or "\ufe00" <= char <= "\ufe0f"
+
+
+def is_hidden(char: str) -> bool:
+    """Controls, marks that reorder text, halves of characters: nothing that a name needs."""
     category = unicodedata.category(char)
     return category in {"Cc", "Cf", "Cs", "Zl", "Zp"} and char not in _JOINERS

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, select
 
 from compass.server.core.clock import now
 from compass.server.core.errors import Throttled
-from compass.server.core.models import LoginAttempt, Session, User
+from compass.server.core.models import LoginAttempt, Session
 from compass.server.db import db, serialise
 
 WINDOW = timedelta(minutes=15)
@@ -29,8 +29,10 @@ PER_ADDRESS = 50
 PER_ACCOUNT = 30
 
 
-def claim(email: str, address: str) -> None:
+def claim(email: str, user_id: str | None, address: str) -> None:
     """Counts one attempt before its password is looked at. Raises Throttled.
+
+    `user_id` is whose account it is, None where there is none of that address.
 
     Counting first leaves no gap in which many attempts at once pass for one.
     """
@@ -39,7 +41,7 @@ def claim(email: str, address: str) -> None:
     db.session.execute(delete(LoginAttempt).where(LoginAttempt.at < since))
     of_account, of_address = LoginAttempt.account_hash == account, LoginAttempt.address == address
     limits = [(and_(of_account, of_address), PER_ACCOUNT_AND_ADDRESS), (of_address, PER_ADDRESS)]
-    if not _has_signed_in_from(email, address):
+    if not _has_signed_in_from(user_id, address):
         limits.append((of_account, PER_ACCOUNT))
     for condition, most in limits:
         _check(condition, most)
@@ -71,17 +73,15 @@ def _check(condition: ColumnElement[bool], most: int) -> None:
         wait = max(1, ceil((oldest + WINDOW - now()).total_seconds()))
         minutes = ceil(wait / 60)
         raise Throttled(
-            f"Too many attempts to sign in. Try again in {minutes} "
+            f"Too many attempts with a password. Try again in {minutes} "
             f"{'minute' if minutes == 1 else 'minutes'}.",
             retry_after=wait,
         )
 
 
-def _has_signed_in_from(email: str, address: str) -> bool:
-    seen = exists().where(
-        Session.user_id == User.id, User.email == email, Session.address == address
-    )
-    return bool(db.session.scalar(select(seen)))
+def _has_signed_in_from(user_id: str | None, address: str) -> bool:
+    seen = exists().where(Session.user_id == user_id, Session.address == address)
+    return user_id is not None and bool(db.session.scalar(select(seen)))
 
 
 def _account_hash(email: str) -> str:

@@ -3,23 +3,18 @@
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from compass.server.core import audit, passwords, sessions, throttle
+from compass.server.core import audit, sessions, throttle
 from compass.server.core.access import Actor
 from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
 from compass.server.core.models import User
-from compass.server.core.text import clean_email, clean_name
+from compass.server.core.text import clean_email, clean_name, folded, is_hidden
 from compass.server.db import db, serialise
 
 
 def add(email: str, name: str, password_hash: str, is_admin: bool) -> User:
     """A new user, not yet recorded by anyone. Raises Invalid."""
-    wrong = Findings()
-    with wrong:
-        email = clean_email(email)
-    with wrong:
-        name = clean_name(name, "name", "this person")
-    wrong.settle()
+    email, name = clean(email, name)
     user = User(email=email, name=name, password_hash=password_hash, is_admin=is_admin)
     db.session.add(user)
     try:
@@ -29,6 +24,17 @@ def add(email: str, name: str, password_hash: str, is_admin: bool) -> User:
     return user
 
 
+def clean(email: str, name: str) -> tuple[str, str]:
+    """Both as they will be kept. Raises Invalid, with all that is wrong with either."""
+    wrong = Findings()
+    with wrong:
+        email = clean_email(email)
+    with wrong:
+        name = clean_name(name, "name", "this person")
+    wrong.settle()
+    return email, name
+
+
 def create(actor: Actor, email: str, name: str, password_hash: str, is_admin: bool) -> User:
     """Raises Invalid."""
     user = add(email, name, password_hash, is_admin)
@@ -36,9 +42,17 @@ def create(actor: Actor, email: str, name: str, password_hash: str, is_admin: bo
     return user
 
 
+def find(email: str) -> User | None:
+    """Whoever has this address, however it was typed."""
+    address = folded(email).casefold()
+    if any(is_hidden(char) for char in address):
+        return None
+    return db.session.scalar(select(User).where(User.email == address))
+
+
 def by_email(email: str) -> User:
     """Raises NotFound."""
-    user = db.session.scalar(select(User).where(User.email == email.strip().casefold()))
+    user = find(email)
     if user is None:
         raise NotFound(f"There is no account for {email}.")
     return user
@@ -62,13 +76,6 @@ def set_password(actor: Actor, user: User, password_hash: str, keep: str | None 
     sessions.end_all(user, keep=keep)
     throttle.clear_account(user.email)
     audit.record(actor, "user.password_changed", user)
-
-
-def rehash(user: User, password: str) -> str | None:
-    """A new hash where the parameters have changed since, else None. Takes 64 MiB for a while."""
-    if passwords.needs_rehash(user.password_hash):
-        return passwords.hash_password(password)
-    return None
 
 
 def disable(actor: Actor, user: User) -> None:

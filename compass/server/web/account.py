@@ -1,24 +1,23 @@
 """One's own account: name and password."""
 
 import flask
-from flask import Response, redirect, request, url_for
+from flask import Response, flash, redirect, request, url_for
 from flask_login import current_user
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as AnyResponse
-from wtforms import PasswordField, StringField
+from wtforms import Form, PasswordField, StringField
 
-from compass.server.core import login, passwords, users
-from compass.server.core.errors import Invalid
+from compass.server.core import login, passwords, throttle, users
+from compass.server.core.errors import Findings, Invalid
 from compass.server.db import transaction
 from compass.server.web.door import me, web
 from compass.server.web.forms import show_errors
 
 
-class NameForm(FlaskForm):
+class NameForm(Form):
     name = StringField("Name")
 
 
-class PasswordForm(FlaskForm):
+class PasswordForm(Form):
     current_password = PasswordField("Current password")
     password = PasswordField("New password")
 
@@ -30,34 +29,63 @@ def account() -> Response:
 
 @web.post("/account")
 def change_name() -> AnyResponse:
-    form = NameForm()
+    form = NameForm(request.form)
     try:
         with transaction():
             users.rename(me(), me().user, form.name.data or "")
     except Invalid as invalid:
         show_errors(form, invalid)
         return _page(name_form=form, status=422)
-    return redirect(url_for("web.account", saved="name"), 303)
+    flash("Your name was changed.")
+    return redirect(url_for("web.account"), 303)
+
+
+@web.get("/account/password")
+def reload_password() -> AnyResponse:
+    """Where a reload of the form below leads."""
+    return redirect(url_for("web.account"))
 
 
 @web.post("/account/password")
 def change_password() -> AnyResponse:
-    form, user = PasswordForm(), me().user
-    email, address = user.email, request.remote_addr or ""
+    form = PasswordForm(request.form)
+    email, address = me().user.email, request.remote_addr or ""
+    current, new = form.current_password.data or "", form.password.data or ""
+    wrong = Findings()
+    with wrong:
+        passwords.check(new)
+    with wrong:
+        proof = _prove(email, current, address)
     try:
+        wrong.settle()
+        new_hash = passwords.hash_password(new)
         with transaction():
-            login.claim(email, address)
-        if login.check(email, form.current_password.data or "") is None:
-            with transaction():
-                login.fail(email, address)
-            raise Invalid(**{"current_password": "This is not your password."})
-        new_hash = passwords.hash_password(form.password.data or "")
-        with transaction():
-            users.set_password(me(), me().user, new_hash, keep=current_user.session_id)
+            user = login.accept(proof)
+            if user is None:
+                raise Invalid(**{"current_password": "Your password was changed meanwhile."})
+            users.set_password(me(), user, new_hash, keep=current_user.session_id)
     except Invalid as invalid:
         show_errors(form, invalid)
         return _page(password_form=form, status=422)
-    return redirect(url_for("web.account", saved="password"), 303)
+    flash("Your password was changed. Your other sessions were ended.")
+    return redirect(url_for("web.account"), 303)
+
+
+def _prove(email: str, password: str, address: str) -> login.Proof:
+    """Raises Invalid for a wrong password, Throttled for too many of them."""
+    if not password:
+        raise Invalid(**{"current_password": "Enter your current password."})
+    with transaction():
+        login.claim(email, address)
+    proof = login.check(email, password)
+    with transaction():
+        if proof is None:
+            login.fail(email, address)
+        else:
+            throttle.clear(email, address)
+    if proof is None:
+        raise Invalid(**{"current_password": "This is not your password."})
+    return proof
 
 
 def _page(
@@ -65,8 +93,7 @@ def _page(
 ) -> Response:
     page = flask.render_template(
         "account.html",
-        name_form=name_form or NameForm(formdata=None, name=me().user.name),
-        password_form=password_form or PasswordForm(formdata=None),
-        saved=request.args.get("saved"),
+        name_form=name_form or NameForm(name=me().user.name),
+        password_form=password_form or PasswordForm(),
     )
     return flask.make_response(page, status)

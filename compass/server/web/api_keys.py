@@ -3,15 +3,15 @@
 from typing import Any
 
 import flask
-from flask import Response, redirect, url_for
-from flask_wtf import FlaskForm
+from flask import Response, flash, redirect, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
-from wtforms import StringField
+from wtforms import Form, StringField
 
 from compass.server.core import access, key_list, keys, tokens
 from compass.server.core.access import Action
 from compass.server.core.errors import Invalid
+from compass.server.core.ids import is_id
 from compass.server.core.key_list import Filter
 from compass.server.core.keys import Draft
 from compass.server.core.models import Key, KeyStatus
@@ -23,7 +23,7 @@ from compass.server.web.forms import show_errors
 PATH = "/settings/developers/api-keys"
 
 
-class CreateForm(FlaskForm):
+class CreateForm(Form):
     name = StringField("Name")
     type = StringField("Type")
     project = StringField("Project")
@@ -31,7 +31,7 @@ class CreateForm(FlaskForm):
     expires_in_days = StringField("Expires")
 
 
-class RenameForm(FlaskForm):
+class RenameForm(Form):
     name = StringField("Name")
 
 
@@ -39,21 +39,31 @@ class RenameForm(FlaskForm):
 def list_keys() -> AnyResponse:
     # Somebody looking for a key by pasting it: it must not stay in the address.
     if tokens.PATTERN.search(request.args.get("q", "")):
-        masked = {**request.args, "q": tokens.mask(request.args["q"])}
-        return redirect(url_for("web.list_keys", **masked))
-    return render("keys/_list.html", "keys/index.html", **_creation(), **_browse())
+        return redirect(
+            url_for(
+                "web.list_keys",
+                q=tokens.mask(request.args["q"]),
+                project=request.args.get("project"),
+                status=request.args.get("status"),
+            )
+        )
+    context = _browse()
+    form = CreateForm(project=context["wanted"].project_id)
+    response = render("keys/_list.html", "keys/index.html", **_creation(form), **context)
+    total = context["found"].total
+    return _announce(response, f"{total} key{'' if total == 1 else 's'}.", shown=False)
 
 
 @web.get(f"{PATH}/new")
 def new_key() -> Response:
-    form = CreateForm(formdata=request.args)
+    form = CreateForm(request.args)
     shown = _creation(form, opened=True) | _browse(blank=True)
     return render("keys/_create.html", "keys/index.html", **shown)
 
 
 @web.post(PATH)
 def create_key() -> Response:
-    form = CreateForm()
+    form = CreateForm(request.form)
     draft = Draft(
         name=form.name.data or "",
         type=form.type.data or "",
@@ -78,7 +88,7 @@ def create_key() -> Response:
 @web.get(f"{PATH}/<key_id>")
 def show_key(key_id: str) -> Response:
     key = keys.get(me(), key_id)
-    return render("keys/_row.html", "keys/key.html", **_of(key))
+    return render("keys/_row.html", "keys/key.html", focus="action", **_of(key))
 
 
 @web.get(f"{PATH}/<key_id>/revoke")
@@ -86,7 +96,8 @@ def confirm_revoke(key_id: str) -> Response:
     key = keys.get(me(), key_id)
     access.require(me(), Action.REVOKE_KEY, key)
     if key.revoked_at is not None:
-        return render("keys/_row.html", "keys/key.html", **_of(key))
+        row = render("keys/_row.html", "keys/key.html", focus="row", **_of(key))
+        return _announce(row, f"{key.name} was revoked already.")
     return render("keys/_confirm_row.html", "keys/revoke.html", key=key)
 
 
@@ -94,17 +105,17 @@ def confirm_revoke(key_id: str) -> Response:
 def revoke_key(key_id: str) -> AnyResponse:
     with transaction():
         keys.revoke(me(), key_id)
-    if not request.htmx:
-        return redirect(url_for("web.list_keys"), 303)
     key = keys.get(me(), key_id)
-    return _announce(
-        render("keys/_row.html", "keys/key.html", focus=True, **_of(key)), f"Revoked {key.name}."
-    )
+    if not request.htmx:
+        flash(f"Revoked {key.name}.")
+        return redirect(url_for("web.list_keys"), 303)
+    row = render("keys/_row.html", "keys/key.html", focus="row", **_of(key))
+    return _announce(row, f"Revoked {key.name}.")
 
 
 @web.post(f"{PATH}/<key_id>/rename")
 def rename_key(key_id: str) -> AnyResponse:
-    form = RenameForm()
+    form = RenameForm(request.form)
     try:
         with transaction():
             keys.rename(me(), key_id, form.name.data or "")
@@ -112,23 +123,24 @@ def rename_key(key_id: str) -> AnyResponse:
         show_errors(form, invalid)
         context = _of(keys.get(me(), key_id)) | {"rename_form": form}
         return render("keys/_rename.html", "keys/key.html", 422, **context)
-    if not request.htmx:
-        return redirect(url_for("web.show_key", key_id=key_id), 303)
     key = keys.get(me(), key_id)
+    if not request.htmx:
+        flash(f"Renamed to {key.name}.")
+        return redirect(url_for("web.show_key", key_id=key_id), 303)
     return _announce(
         render("keys/_rename.html", "keys/key.html", **_of(key)), f"Renamed to {key.name}."
     )
 
 
-def _announce(response: Response, sentence: str) -> Response:
-    """Says it in the page's live region; app.js listens."""
-    event = flask.json.dumps({"announce": sentence}, ensure_ascii=True)
-    response.headers["HX-Trigger"] = event
+def _announce(response: Response, sentence: str, shown: bool = True) -> Response:
+    """Says it in the page's live region, to the ear alone unless `shown`; app.js listens."""
+    event = {"announce": {"sentence": sentence, "shown": shown}}
+    response.headers["HX-Trigger"] = flask.json.dumps(event, ensure_ascii=True)
     return response
 
 
 def _creation(form: CreateForm | None = None, opened: bool = False) -> dict[str, Any]:
-    form = form or CreateForm(formdata=None)
+    form = form or CreateForm()
     return {"form": form, "choice": key_form.choose(me(), form), "opened": opened}
 
 
@@ -137,9 +149,9 @@ def _browse(blank: bool = False) -> dict[str, Any]:
     projects = key_form.projects_of(me())
     args: dict[str, str] = {} if blank else request.args
     number = args.get("page", "")
-    status = args.get("status", "")
+    status, project = args.get("status", ""), args.get("project", "")
     wanted = Filter(
-        project_id=args.get("project", ""),
+        project_id=project if is_id(project, "prj") else "",
         status=KeyStatus(status) if status in set(KeyStatus) else None,
         q=args.get("q", "").replace("\0", "").strip()[:100],
     )
@@ -154,7 +166,7 @@ def _browse(blank: bool = False) -> dict[str, Any]:
             project=wanted.project_id or None,
             status=wanted.status.value if wanted.status else None,
             q=wanted.q or None,
-            page=page if page > 1 else None,
+            page=page,
         ),
     }
 
@@ -163,7 +175,7 @@ def _of(key: Key) -> dict[str, Any]:
     return {
         "key": key,
         "may": _may,
-        "rename_form": RenameForm(formdata=None, name=key.name),
+        "rename_form": RenameForm(name=key.name),
     }
 
 

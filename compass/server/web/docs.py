@@ -18,5 +18,7 @@ def guide(name: str) -> str:
     text = pages[name].read_text(encoding="utf-8")
     title = text.partition("\n")[0].lstrip("# ")
     # Raw HTML stays off; what is rendered is our own file.
-    body = Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))  # noqa: S704
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    # What scrolls must be reachable by keyboard.
+    body = Markup(html.replace("<pre>", '<pre tabindex="0">'))  # noqa: S704
     return flask.render_template("guide.html", title=title, body=body)

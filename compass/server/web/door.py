@@ -3,7 +3,7 @@ unless it is declared open."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import flask
 from flask import Blueprint, Flask, Response, abort, current_app, g, redirect, session, url_for
@@ -111,8 +111,16 @@ def own_path(target: str | None) -> str | None:
         return None
     if any(ord(char) < 33 or ord(char) == 127 or char == "\\" for char in target):
         return None
-    parts = urlsplit(target)
-    return None if parts.scheme or parts.netloc else target
+    parts = url_parts(target)
+    return target if parts and not parts.scheme and not parts.netloc else None
+
+
+def url_parts(url: str | None) -> SplitResult | None:
+    """None for what is no URL."""
+    try:
+        return urlsplit(url or "")
+    except ValueError:
+        return None
 
 
 def render(partial: str, page: str, status: int = 200, **context: Any) -> Response:
@@ -135,8 +143,8 @@ def _enter() -> AnyResponse | None:
 
 def _to_login() -> AnyResponse:
     if request.htmx:
-        here = urlsplit(request.htmx.current_url or "")
-        target = own_path(here.path + (f"?{here.query}" if here.query else ""))
+        here = url_parts(request.htmx.current_url)
+        target = own_path(here.path + (f"?{here.query}" if here.query else "")) if here else None
         answer = flask.make_response("Sign in to go on.", 401)
         answer.headers["HX-Redirect"] = url_for("web.login", next=target)
         return answer

@@ -46,12 +46,14 @@ def answer(error: Exception) -> Response:
     if isinstance(error, Refusal):
         status, words = STATUS_OF[type(error)], str(error)
     elif isinstance(error, CSRFError):
-        status, words = 400, "This page was open for too long. Go back, reload it and try again."
+        status = 400
+        words = "The form could not be checked. Go back, reload the page and try again."
     elif isinstance(error, HTTPException):
         if error.response is not None:
             return flask.make_response(error.response)
         status = error.code or 500
         words = WORDS.get(status, error.description or "")
+        headers = {name: text for name, text in error.get_headers() if name == "Allow"}
         if status < 400:
             return flask.make_response(error.get_response())
     else:

@@ -1,11 +1,15 @@
-"""What forms share: WTForms carries the fields and the CSRF token, the rules are in core."""
+"""What forms share: WTForms carries the fields, the rules are in core.
 
-from typing import Any
+Plain WTForms, given `request.form` by each view: a file sent in place of a field is no text. The
+CSRF token is checked by the door, before any view runs.
+"""
+
+from wtforms import Form
 
 from compass.server.core.errors import Invalid
 
 
-def show_errors(form: Any, invalid: Invalid) -> None:
+def show_errors(form: Form, invalid: Invalid) -> None:
     """Puts each sentence at its field; one of no field of this form goes to the form."""
     for name, sentence in invalid.errors.items():
         if name in form:

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from compass.server.config import settings
 from compass.server.core import sessions
-from compass.server.web.door import open_to_all, own_path, web
+from compass.server.web.door import open_to_all, own_path, url_parts, web
 
 THEMES = {"light", "dark", "system"}
 
@@ -15,10 +15,18 @@ def home() -> Response:
     return redirect(url_for("web.list_keys"))
 
 
+def _where_from() -> str | None:
+    """The page that the choice was made on, with its filters, if it is one of ours."""
+    parts = url_parts(request.referrer)
+    if parts is None or parts.netloc != request.host:
+        return None
+    return own_path(parts.path + (f"?{parts.query}" if parts.query else ""))
+
+
 @web.post("/theme")
 @open_to_all
 def set_theme() -> Response:
-    response = redirect(own_path(request.form.get("next")) or url_for("web.home"), 303)
+    response = redirect(_where_from() or url_for("web.home"), 303)
     theme = request.form.get("theme", "")
     if theme in THEMES:
         response.set_cookie(

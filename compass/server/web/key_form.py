@@ -56,8 +56,8 @@ def choose(person: Person, form: Any) -> Choice:
         form.type.data = (KeyType.SERVICE_ACCOUNT if may_make else KeyType.PERSONAL).value
     elif form.type.data == KeyType.SERVICE_ACCOUNT and not may_make and not form.type.errors:
         form.type.data = KeyType.PERSONAL.value
-    if form.role.data not in set(Role):
-        personal = form.type.data == KeyType.PERSONAL
+    personal = form.type.data == KeyType.PERSONAL
+    if form.role.data not in set(Role) or (personal and held and not held.covers(form.role.data)):
         form.role.data = (held if personal and held else Role.MEMBER).value
     lifetime, wrong = _lifetime(form.expires_in_days.data or "")
     return Choice(
@@ -75,14 +75,12 @@ def choose(person: Person, form: Any) -> Choice:
 
 
 def _chosen(offered: list[Project], roles: dict[str, Role], wanted: str | None) -> Project | None:
-    """The wanted project, else the first in which one can make both types of key."""
+    """The wanted project, else the oldest in which one can make both types of key."""
     for project in offered:
         if project.id == wanted:
             return project
-    for project in offered:
-        if roles[project.id] is Role.ADMIN:
-            return project
-    return offered[0] if offered else None
+    by_age = sorted(offered, key=lambda project: (roles[project.id] is not Role.ADMIN, project.id))
+    return by_age[0] if by_age else None
 
 
 def _lifetime(typed: str) -> tuple[str, bool]:

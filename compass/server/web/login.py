@@ -3,12 +3,11 @@
 import flask
 from flask import Response, redirect, request, url_for
 from flask_login import current_user
-from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as AnyResponse
-from wtforms import EmailField, HiddenField, PasswordField
+from wtforms import EmailField, Form, HiddenField, PasswordField
 
 from compass.server.core import login as signing_in
-from compass.server.core import sessions, setup, users
+from compass.server.core import sessions, setup
 from compass.server.db import transaction
 from compass.server.web.door import (
     end_session,
@@ -20,7 +19,7 @@ from compass.server.web.door import (
 )
 
 
-class LoginForm(FlaskForm):
+class LoginForm(Form):
     email = EmailField("Email")
     password = PasswordField("Password")
     next = HiddenField()
@@ -34,28 +33,30 @@ def login() -> AnyResponse:
         return redirect(target or url_for("web.home"))
     if setup.is_open():
         return redirect(url_for("web.show_setup"))
-    return _page(LoginForm(formdata=None, next=target))
+    return _page(LoginForm(next=target))
 
 
 @web.post("/login")
 @open_to_all
 def do_login() -> AnyResponse:
-    form = LoginForm()
+    form = LoginForm(request.form)
     email, password = form.email.data or "", form.password.data or ""
     address, agent = request.remote_addr or "", request.headers.get("User-Agent")
     with transaction():
         signing_in.claim(email, address)
-    user = signing_in.check(email, password)
-    if user is None:
-        with transaction():
+    proof = signing_in.check(email, password)
+    with transaction():
+        user = signing_in.accept(proof) if proof else None
+        if user is None:
             signing_in.fail(email, address)
+        else:
+            if is_signed_in():
+                sessions.end(current_user.session_id)
+            renewed = proof.renewed_hash if proof else None
+            session_id = signing_in.succeed(user, renewed, address, agent)
+    if user is None:
         form.form_errors.append("Email or password is wrong.")
         return _page(form, 422)
-    new_hash = users.rehash(user, password)
-    with transaction():
-        if is_signed_in():
-            sessions.end(current_user.session_id)
-        session_id = signing_in.succeed(user, new_hash, address, agent)
     start_session(session_id, user)
     return redirect(own_path(form.next.data) or url_for("web.home"), 303)
 

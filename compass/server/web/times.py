@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from compass.server.core.clock import now, rfc3339
 
-_UNITS = (("year", 31_536_000), ("month", 2_592_000), ("day", 86_400), ("hour", 3600))
+_UNITS = (("year", 31_536_000), ("day", 86_400), ("hour", 3600))
 
 
 def init_app(app: Flask) -> None:
@@ -15,14 +15,14 @@ def init_app(app: Flask) -> None:
 
 
 def ago(moment: datetime) -> str:
-    """`5 minutes ago`, `in 30 days`. Days up to 90 are days: an expiry is counted in them."""
+    """`5 minutes ago`, `in 365 days`. Days up to two years: a lifetime is counted in them."""
     seconds = (moment - now()).total_seconds()
     size = abs(seconds)
     if size < 60:
         return "just now" if seconds <= 0 else "in less than a minute"
     unit, length = "minute", 60
     for name, many in _UNITS:
-        if size >= many and not (name == "month" and size < 90 * 86_400):
+        if size >= many * (2 if name == "year" else 1):
             unit, length = name, many
             break
     # Rounded for what comes, so that a key made for 30 days has 30 days a second later.
