@@ -22,6 +22,7 @@ START_WITHIN_SECONDS = 60
 @dataclass
 class Server:
     url: str
+    home: Path
     process: "subprocess.Popen[str]"
     log: Path
     said: list[str]
@@ -78,7 +79,7 @@ def serving(
     assert process.stdout is not None
     reader = threading.Thread(target=said.extend, args=(process.stdout,), daemon=True)
     reader.start()
-    server = Server(f"http://127.0.0.1:{port}", process, log, said)
+    server = Server(f"http://127.0.0.1:{port}", home, process, log, said)
     try:
         wait_until_up(server)
         yield server

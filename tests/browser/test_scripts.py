@@ -1,5 +1,7 @@
 """What only JavaScript can do: copying, swapping the form, forgetting the secret."""
 
+import re
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PLAIN_HOST, sign_in
 from tests.browser.test_walk import create, new_name
-from tests.servers import Server
+from tests.servers import COMMAND, Server, clean_environment
 
 pytestmark = pytest.mark.browser
 
@@ -122,3 +124,38 @@ def test_a_server_that_is_gone_is_said(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Create key").click()
     page.get_by_role("radio", name="Personal token").check()
     expect(page.get_by_role("status")).to_contain_text("The server can't be reached.")
+
+
+def test_a_search_does_not_swallow_the_next_click(page: Page) -> None:
+    """Leaving a field that was typed in is a change of it: that must not swap the rows again
+    under the pointer."""
+    name = new_name()
+    create(page, name)
+    page.get_by_role("link", name="Done").click()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.get_by_label("Search").press_sequentially(name)
+    expect(page.locator("#keys tbody tr")).to_have_count(1)
+    page.wait_for_url(re.compile(f"q=Key(%20|[+]){name.removeprefix('Key ')}"))
+    asked.clear()
+    target = page.get_by_role("button", name="Revoke", exact=True).bounding_box()
+    assert target
+    page.mouse.move(target["x"] + 5, target["y"] + 5)
+    page.mouse.down()
+    page.mouse.up()
+    expect(page.get_by_text(f"Revoke {name}?")).to_be_visible()
+    assert [url for url in asked if "q=" in url] == []
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_role("button", name="Revoke", exact=True)).to_be_focused()
+
+
+def test_the_form_opens_on_the_project_in_view(page: Page, server: Server) -> None:
+    create(page, new_name())
+    environment = clean_environment(COMPASS_HOME=str(server.home))
+    command = [*COMMAND, "projects", "create", "Another"]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    page.goto(f"{server.url}/settings/developers/api-keys")
+    page.locator(".filters [name=project]").select_option("Another")
+    page.wait_for_url("**project=prj_**")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.locator("#project option:checked")).to_have_text("Another")
