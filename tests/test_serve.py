@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -311,8 +312,27 @@ def test_operator_commands_refuse_a_database_that_is_not_there(tmp_path: Path) -
     ):
         result = run(*command, cwd=tmp_path, COMPASS_HOME=str(tmp_path / "home"))
         assert result.returncode != 0
-        assert f"There is no database at {tmp_path}/home/compass.db" in result.stderr
+        assert f"There is no database at {tmp_path / 'home' / 'compass.db'}" in result.stderr
         assert not (tmp_path / "home").exists(), command
+
+
+def test_the_wsgi_entry_is_the_same_application(tmp_path: Path) -> None:
+    code = "from app import app; print(app.test_client().get('/healthz').json)"
+    for settings, status, words in (
+        ({}, 0, "{'status': 'ok'}"),
+        ({"COMPASS_PUBLIC_URL": "nonsense"}, 1, "COMPASS_PUBLIC_URL must be an address"),
+    ):
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent.parent,
+            env=clean_environment(COMPASS_HOME=str(tmp_path / "home"), **settings),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == status
+        assert words in (result.stdout + result.stderr)
+        assert "Traceback" not in result.stderr
 
 
 def test_without_the_extra_it_says_how_to_get_it(tmp_path: Path) -> None:
