@@ -169,4 +169,5 @@ def serialise(session: Session, what: str) -> None:
 
 def is_duplicate(error: IntegrityError) -> bool:
     """Whether a unique index, rather than another constraint, refused the row."""
-    return "unique" in str(error.orig).lower()
+    # By PostgreSQL's code, since its words are translated; SQLite has words alone.
+    return getattr(error.orig, "sqlstate", None) == "23505" or "UNIQUE" in str(error.orig)

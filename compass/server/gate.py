@@ -1,22 +1,27 @@
-"""A client that never finishes sending must not stop the others.
+"""A client that sends slowly, stops, or is cut off must harm nobody but itself.
 
 A body is waited for by a thread, and there are few of them, since more only take Python's lock
-from one another. So all but one of them may wait for bodies: when they do, further bodies are
+from one another. So all but one of them may wait for bodies. While they do, further bodies are
 refused with a 503, and requests without one, which is what most keys send, go on as ever.
+
+A body that ends too soon is refused as well: a form that was cut off says something else than
+its sender did.
 """
 
 import threading
+import time
 from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from compass.server.requests import REFUSED, is_key_door
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# A form arrives in one piece: who does not get its turn by then, is behind a slow client.
-PATIENCE_SECONDS = 0.2
-
-_BUSY = b"Too many clients are sending slowly. Try again in a moment.\n"
+# A body usually comes in one piece, at once. Who has been reading one for longer than this is
+# behind a slow client, and is not waited for.
+PATIENCE_SECONDS = 0.1
 
 
 class Gate:
@@ -27,32 +32,40 @@ class Gate:
         self._app = app
         self._longest = longest
         self._readers = threading.Semaphore(readers)
+        self._last_start = 0.0
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        if not _has_body(environ):
-            return self._app(environ, start_response)
-        if not self._readers.acquire(timeout=PATIENCE_SECONDS):
-            headers = [("Content-Type", "text/plain"), ("Retry-After", "1")]
-            start_response("503 Service Unavailable", headers)
-            return [_BUSY]
-        try:
-            self._read(environ)
-        finally:
-            self._readers.release()
+        if _has_body(environ):
+            status = self._take(environ)
+            if status is not None:
+                environ[REFUSED] = status
         return self._app(environ, start_response)
 
-    def _read(self, environ: "WSGIEnvironment") -> None:
-        """Of a body that is too long, so much that the application can see it is."""
+    def _take(self, environ: "WSGIEnvironment") -> int | None:
+        """Reads the body, or says with which status to refuse it."""
         declared = environ.get("CONTENT_LENGTH") or ""
+        if not declared and not is_key_door(environ.get("PATH_INFO", "")):
+            # Of a form in chunks nobody could tell whether it was cut off.
+            return 411
         if declared.isdigit() and int(declared) > self._longest:
-            return
-        body = environ["wsgi.input"].read(int(declared) if declared else self._longest + 1)
+            # Left unread: the application refuses it by its length.
+            return None
+        patience = self._last_start + PATIENCE_SECONDS - time.monotonic()
+        if not self._readers.acquire(timeout=max(0, patience)):
+            return 503
+        try:
+            self._last_start = time.monotonic()
+            # Of a body without a length, so much that the application can see it is too long.
+            body = environ["wsgi.input"].read(int(declared) if declared else self._longest + 1)
+        finally:
+            self._readers.release()
         environ["wsgi.input"] = BytesIO(body)
         # RFC 9112, section 7.1.3: chunks that were put together have a length.
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
+        return 400 if declared and len(body) < int(declared) else None
 
 
 def _has_body(environ: "WSGIEnvironment") -> bool:

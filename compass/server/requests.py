@@ -5,6 +5,10 @@ import secrets
 
 from flask import Flask, Request, Response, g, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from werkzeug.exceptions import BadRequest, HTTPException, LengthRequired, ServiceUnavailable
+
+# Where the gate puts the status with which a request is to be refused.
+REFUSED = "compass.refused"
 
 log = logging.getLogger("compass.server")
 
@@ -18,7 +22,26 @@ class BrowserSessions(SecureCookieSessionInterface):
 
 def init_app(app: Flask) -> None:
     app.session_interface = BrowserSessions()
+    app.before_request(_refuse)
     app.after_request(_finish)
+
+
+def _refuse() -> None:
+    """What the gate would not let in gets its answer here, in the shape of its door."""
+    status = request.environ.get(REFUSED)
+    if status == 503:
+        raise ServiceUnavailable(
+            "Too many clients are sending slowly. Try again in a moment.", retry_after=1
+        )
+    if status == 400:
+        raise BadRequest("The request was cut off on its way. Send it again.")
+    if status == 411:
+        raise LengthRequired("Send the form with its length.")
+
+
+def said(error: HTTPException) -> str | None:
+    """The words that were given to this very error, if they are not those of its kind."""
+    return error.description if error.description != type(error).description else None
 
 
 def is_key_door(path: str) -> bool:

@@ -30,14 +30,14 @@ STOP_WITHIN_SECONDS = 8
 # More threads only take Python's lock from one another; all but one may wait for slow clients.
 THREADS = 3
 # From the command to its worker processes.
-_THREADS = "_COMPASS_THREADS"
+_THREADS_VARIABLE = "_COMPASS_THREADS"
 
 
 @click.command()
 @click.option("--host", help="Address to listen on. [COMPASS_HOST, 127.0.0.1]")
 @click.option("--port", type=click.IntRange(1, 65535), help="[COMPASS_PORT, 8000]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes. [one a core]")
-@click.option("--threads", type=click.IntRange(1, 64), default=THREADS, help="Of each process.")
+@click.option("--threads", type=click.IntRange(2, 64), default=THREADS, help="Of each process.")
 def serve(host: str | None, port: int | None, workers: int | None, threads: int) -> None:
     """Bring the schema up to date and serve."""
     # What the database, its journal and the generated secrets hold is for this user alone.
@@ -56,11 +56,11 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int)
     except DatabaseError as error:
         reason = " ".join(str(error.orig).split())
         raise click.ClickException(
-            f"COMPASS_DATABASE_URL: the database can't be used: {reason}"
+            f"The database can't be used: {reason} (COMPASS_DATABASE_URL, COMPASS_HOME)"
         ) from None
     except OSError as error:
         raise click.ClickException(f"COMPASS_HOME can't be used: {error}") from None
-    os.environ[_THREADS] = str(threads)
+    os.environ[_THREADS_VARIABLE] = str(threads)
     try:
         Granian(
             "compass.server.serve:worker",
@@ -84,7 +84,7 @@ def worker() -> "WSGIApplication":
     """What each worker process runs."""
     app = create_app()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    return Gate(app, readers=max(1, int(os.environ[_THREADS]) - 1), longest=MAX_BODY)
+    return Gate(app, readers=int(os.environ[_THREADS_VARIABLE]) - 1, longest=MAX_BODY)
 
 
 def _end_with(parent: int) -> None:

@@ -64,6 +64,20 @@ def test_two_revocations_are_one_event(world: World) -> None:
 
 
 @both
+def test_a_renaming_and_a_revocation(world: World) -> None:
+    """Whatever comes first: a revoked key keeps its name, and each change is one event."""
+    _, key_id = world.key()
+    outcomes = race(
+        world,
+        lambda: keys.revoke(alice(), key_id),
+        lambda: keys.rename(alice(), key_id, "New"),
+    )
+    renamed = world.stored(key_id).name == "New"
+    assert outcomes == ["won", "won" if renamed else "A revoked key keeps its name."]
+    assert len(world.events("key.renamed")) == int(renamed)
+
+
+@both
 def test_two_administrators_demote_each_other(world: World) -> None:
     world.add_user("dora", admin=True)
 

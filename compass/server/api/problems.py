@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from compass.server.core.errors import Conflict, Forbidden, Invalid, NotFound
-from compass.server.requests import request_id
+from compass.server.requests import request_id, said
 
 CODES = {
     400: "malformed_json",
@@ -111,7 +111,9 @@ def _from_http(error: HTTPException) -> Response:
     headers = {}
     if status == 405:
         headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
-    detail = DETAILS.get(status) or error.description or HTTPStatus(status).phrase
+    if status == 503:
+        headers["Retry-After"] = "1"
+    detail = said(error) or DETAILS.get(status) or error.description or HTTPStatus(status).phrase
     return response(status, CODES.get(status, "invalid_request"), detail, headers=headers)
 
 

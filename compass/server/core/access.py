@@ -171,8 +171,14 @@ def require(actor: Actor, action: Action, key: Key) -> None:
 
 
 def visible(actor: Actor) -> ColumnElement[bool]:
-    """The condition under which keys exist for this actor: SEE_KEY, as SQL."""
-    if actor.owner_id is None:
-        return actor.projects_with(Role.ADMIN)
-    own = and_(actor.projects_with(Role.MEMBER), Key.owner_id == actor.owner_id)
-    return or_(actor.projects_with(Role.ADMIN), own)
+    """The condition under which keys exist for this actor: SEE_KEY's rows, as SQL."""
+    rows = [(role, reach) for (action, role), reach in TABLE.items() if action is Action.SEE_KEY]
+    return or_(*(and_(actor.projects_with(role), _reached(actor, reach)) for role, reach in rows))
+
+
+def _reached(actor: Actor, reach: Reach) -> ColumnElement[bool]:
+    if reach is Reach.ALL:
+        return true()
+    own = Key.owner_id == actor.owner_id if actor.owner_id else false()
+    services = Key.type == KeyType.SERVICE_ACCOUNT
+    return or_(own, services) if reach is Reach.OWN_AND_SERVICE_ACCOUNTS else own

@@ -1,5 +1,7 @@
 """Keys: create, find, rename, revoke. The secret leaves this module once, from `create`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -66,7 +68,8 @@ def create(actor: Actor, draft: Draft, owner: User | None = None) -> tuple[str, 
         ],
     )
     db.session.add(key)
-    _flush_name(key)
+    with _one_of_a_name(key.name, checked.project.name):
+        db.session.flush()
     audit.record(actor, "key.created", key, type=key.type.value, role=key.role.value, days=days)
     return secret, key
 
@@ -85,13 +88,16 @@ def rename(actor: Actor, key_id: str, name: str) -> Key:
     """Raises NotFound, Forbidden, Conflict for a revoked key, Invalid."""
     key = get(actor, key_id)
     access.require(actor, Action.RENAME_KEY, key)
-    if key.revoked_at is not None:
+    old, new = key.name, clean_name(name, "name", "the key")
+    if new == old and key.revoked_at is None:
+        return key
+    renaming = update(Key).where(Key.id == key.id, Key.revoked_at.is_(None)).values(name=new)
+    with _one_of_a_name(new, key.project.name):
+        renamed = changed(renaming)
+    if not renamed:
         raise Conflict("A revoked key keeps its name.")
-    new = clean_name(name, "name", "the key")
-    if new != key.name:
-        old, key.name = key.name, new
-        _flush_name(key)
-        audit.record(actor, "key.renamed", key, old_name=old)
+    db.session.refresh(key)
+    audit.record(actor, "key.renamed", key, old_name=old)
     return key
 
 
@@ -237,11 +243,11 @@ def names(people: list[User]) -> str:
     return f"{', '.join(listed[:-1])} or {listed[-1]}"
 
 
-def _flush_name(key: Key) -> None:
+@contextmanager
+def _one_of_a_name(name: str, project_name: str) -> Iterator[None]:
     """Lets the unique index decide: of two at once one wins. Raises Invalid."""
-    name, project_name = key.name, key.project.name
     try:
-        db.session.flush()
+        yield
     except IntegrityError as error:
         if not is_duplicate(error):
             raise

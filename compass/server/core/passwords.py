@@ -15,21 +15,21 @@ _hasher = PasswordHasher()
 _one_at_a_time = threading.Lock()
 
 
-def hash_password(password: str, field: str = "password") -> str:
+def hash_password(password: str) -> str:
     """Raises Invalid for a password that `check` refuses."""
-    check(password, field)
+    check(password)
     with _one_at_a_time:
         return _hasher.hash(_bytes(password))
 
 
-def check(password: str, field: str = "password") -> None:
+def check(password: str) -> None:
     """Raises Invalid for a password too short, too long, or that nobody could type."""
     if len(password) < SHORTEST:
-        raise Invalid(**{field: f"Use at least {SHORTEST} characters. A sentence works well."})
+        raise Invalid(**{"password": f"Use at least {SHORTEST} characters. A sentence works well."})
     if len(password) > LONGEST:
-        raise Invalid(**{field: f"Use at most {LONGEST} characters."})
+        raise Invalid(**{"password": f"Use at most {LONGEST} characters."})
     if any("\ud800" <= char <= "\udfff" for char in password):
-        raise Invalid(**{field: "The password must be valid UTF-8."})
+        raise Invalid(**{"password": "The password must be valid UTF-8."})
 
 
 def verify(stored: str | None, password: str) -> bool:

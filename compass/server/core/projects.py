@@ -8,7 +8,7 @@ from compass.server.core.access import Actor
 from compass.server.core.errors import Invalid, NotFound
 from compass.server.core.models import Membership, Project, Role, User
 from compass.server.core.text import clean_name, folded, is_hidden
-from compass.server.db import changed, db
+from compass.server.db import changed, db, is_duplicate
 
 
 def create(actor: Actor, name: str) -> Project:
@@ -17,7 +17,9 @@ def create(actor: Actor, name: str) -> Project:
     db.session.add(project)
     try:
         db.session.flush()
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_duplicate(error):
+            raise
         raise Invalid(name=f"There is already a project named {project.name}.") from None
     audit.record(actor, "project.created", project)
     return project

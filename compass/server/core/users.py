@@ -9,7 +9,7 @@ from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
 from compass.server.core.models import User
 from compass.server.core.text import clean_email, clean_name, folded, is_hidden
-from compass.server.db import db, serialise
+from compass.server.db import db, is_duplicate, serialise
 
 
 def add(email: str, name: str, password_hash: str, is_admin: bool) -> User:
@@ -19,7 +19,9 @@ def add(email: str, name: str, password_hash: str, is_admin: bool) -> User:
     db.session.add(user)
     try:
         db.session.flush()
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_duplicate(error):
+            raise
         raise Invalid(email=f"There is already an account for {user.email}.") from None
     return user
 

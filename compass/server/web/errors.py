@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from compass.server.core.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Throttled
-from compass.server.requests import request_id
+from compass.server.requests import request_id, said
 
 TITLES = {
     400: "That didn't work",
@@ -52,8 +52,8 @@ def answer(error: Exception) -> Response:
         if error.response is not None:
             return flask.make_response(error.response)
         status = error.code or 500
-        words = WORDS.get(status, error.description or "")
-        headers = {name: text for name, text in error.get_headers() if name == "Allow"}
+        words = said(error) or WORDS.get(status, error.description or "")
+        headers = {k: v for k, v in error.get_headers() if k in {"Allow", "Retry-After"}}
         if status < 400:
             return flask.make_response(error.get_response())
     else:
