@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import PLAIN_HOST, sign_in
 from tests.browser.test_walk import create, new_name
@@ -100,6 +100,20 @@ def test_choosing_the_type_swaps_the_rest_and_keeps_what_was_typed(page: Page) -
     page.get_by_role("radio", name="Service account").check()
     expect(page.get_by_text("The token acts as you.")).to_have_count(0)
     expect(page.get_by_label("Member")).to_be_checked()
+
+
+def test_while_the_form_changes_no_role_can_be_chosen(page: Page) -> None:
+    """An answer that comes late would take the choice back, from Member to Admin."""
+    held: list[Route] = []
+    page.route("**/api-keys/new?*", lambda route: held.append(route))
+    page.get_by_role("button", name="Create key").click()
+    page.get_by_role("radio", name="Personal token").check()
+    expect(page.get_by_role("radio", name="Member")).to_be_disabled()
+    expect(page.get_by_role("button", name="Create key")).to_be_disabled()
+    held[0].continue_()
+    expect(page.get_by_role("radio", name="Admin")).to_be_checked()
+    expect(page.get_by_role("radio", name="Member")).to_be_enabled()
+    expect(page.get_by_role("button", name="Create key")).to_be_enabled()
 
 
 def test_the_day_follows_the_number_as_one_types(page: Page) -> None:
