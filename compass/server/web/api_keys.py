@@ -139,8 +139,7 @@ def _announce(response: Response, sentence: str, shown: bool = True) -> Response
     return response
 
 
-def _creation(form: CreateForm | None = None, opened: bool = False) -> dict[str, Any]:
-    form = form or CreateForm()
+def _creation(form: CreateForm, opened: bool = False) -> dict[str, Any]:
     return {"form": form, "choice": key_form.choose(me(), form), "opened": opened}
 
 
@@ -160,7 +159,6 @@ def _browse(blank: bool = False) -> dict[str, Any]:
         "projects": projects,
         "wanted": wanted,
         "found": found,
-        "may": _may,
         "page_url": lambda page: url_for(
             "web.list_keys",
             project=wanted.project_id or None,

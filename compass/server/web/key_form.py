@@ -56,9 +56,11 @@ def choose(person: Person, form: Any) -> Choice:
         form.type.data = (KeyType.SERVICE_ACCOUNT if may_make else KeyType.PERSONAL).value
     elif form.type.data == KeyType.SERVICE_ACCOUNT and not may_make and not form.type.errors:
         form.type.data = KeyType.PERSONAL.value
-    personal = form.type.data == KeyType.PERSONAL
-    if form.role.data not in set(Role) or (personal and held and not held.covers(form.role.data)):
-        form.role.data = (held if personal and held else Role.MEMBER).value
+    most = held if form.type.data == KeyType.PERSONAL and held else None
+    if form.role.data not in set(Role):
+        form.role.data = (most or Role.MEMBER).value
+    elif most:
+        form.role.data = Role(form.role.data).capped(most).value
     lifetime, wrong = _lifetime(form.expires_in_days.data or "")
     return Choice(
         projects=offered,
