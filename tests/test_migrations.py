@@ -16,7 +16,7 @@ from compass.server.resources import folder
 from tests.conftest import both
 from tests.world import World
 
-REVISIONS = ["0001", "0002", "0003"]
+REVISIONS = ["0001", "0002", "0003", "0004"]
 
 
 def tables(app: Flask) -> set[str]:
@@ -46,13 +46,13 @@ def test_all_the_way_down_and_up_again(world: World) -> None:
 @pytest.mark.parametrize("revision", REVISIONS[1:])
 def test_each_step_down_and_up_keeps_what_it_does_not_own(world: World, revision: str) -> None:
     secret, _ = world.key()
-    kept = [User, Project, Membership] + ([Key, KeySecret] if revision == "0003" else [])
+    kept = [User, Project, Membership] + ([Key, KeySecret] if revision > "0002" else [])
     before = [world.count(model) for model in kept]
     with world.app.app_context():
         downgrade(revision=REVISIONS[REVISIONS.index(revision) - 1])
         upgrade()
     assert [world.count(model) for model in kept] == before
-    if revision == "0003":
+    if revision > "0002":
         assert world.call("/v1/me", secret).status_code == 200
 
 
@@ -65,7 +65,7 @@ def test_a_table_that_is_built_anew_takes_no_other_with_it(world: World, tmp_pat
     shutil.copytree(folder("migrations"), scripts)
     (scripts / "versions" / "9999_rebuild_projects.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '9999', '0003'\n"
+        "revision, down_revision = '9999', '0004'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('projects', recreate='always') as batch:\n"
         "        batch.alter_column('description', server_default='')\n"
@@ -114,3 +114,13 @@ def test_a_migration_that_fails_leaves_the_schema_as_it_was(
     assert "keys" in tables(app)
     with app.app_context():
         db.engine.dispose()
+
+
+@both
+def test_keys_made_before_rotation_have_the_lifetime_that_they_were_given(world: World) -> None:
+    lifetimes = {"30": 30, "1": 1, "": None}
+    ids = {world.key(f"For {days}", days=days)[1]: wanted for days, wanted in lifetimes.items()}
+    with world.app.app_context():
+        downgrade(revision="0003")
+        upgrade()
+    assert {key_id: world.stored(key_id).lifetime_days for key_id in ids} == ids

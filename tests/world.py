@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from werkzeug.test import TestResponse
 
 from compass.server.core import keys, passwords, projects, users
@@ -91,6 +91,12 @@ class World:
             key = db.session.get(Key, key_id, options=keys.WITH_PEOPLE)
             assert key is not None
             return key
+
+    def set_columns(self, model: type[Any], where: ColumnElement[bool], **values: Any) -> None:
+        """What only time does."""
+        with self.app.app_context():
+            db.session.execute(db.update(model).where(where).values(**values))
+            db.session.commit()
 
     def count(self, model: type[Any]) -> int:
         with self.app.app_context():

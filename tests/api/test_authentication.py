@@ -154,7 +154,7 @@ def test_a_revoked_key_is_told_so(world: World) -> None:
 def test_an_expired_key_is_told_so(world: World) -> None:
     secret, key_id = world.key(days="3")
     assert ask(world, f"Bearer {secret}").status_code == 200
-    set_columns(world, Key, Key.id == key_id, expires_at=world.stored(key_id).created_at)
+    world.set_columns(Key, Key.id == key_id, expires_at=world.stored(key_id).created_at)
     response = ask(world, f"Bearer {secret}")
     refused(response, 401, "expired_token")
     assert "expired at 20" in response.json["detail"]
@@ -164,7 +164,7 @@ def test_an_expired_key_is_told_so(world: World) -> None:
 def test_a_secret_that_was_rotated_out_is_told_so(world: World) -> None:
     secret, key_id = world.key()
     ended = world.stored(key_id).created_at
-    set_columns(world, KeySecret, KeySecret.key_id == key_id, ends_at=ended)
+    world.set_columns(KeySecret, KeySecret.key_id == key_id, ends_at=ended)
     refused(ask(world, f"Bearer {secret}"), 401, "rotated_token")
 
 
@@ -172,7 +172,7 @@ def test_a_secret_that_was_rotated_out_is_told_so(world: World) -> None:
 def test_revoked_comes_before_expired(world: World) -> None:
     secret, key_id = world.key(days="3")
     world.call("/v1/keys/self/revoke", secret, "POST")
-    set_columns(world, Key, Key.id == key_id, expires_at=world.stored(key_id).created_at)
+    world.set_columns(Key, Key.id == key_id, expires_at=world.stored(key_id).created_at)
     refused(ask(world, f"Bearer {secret}"), 401, "revoked_token")
 
 
@@ -222,13 +222,6 @@ def test_another_method_is_not_allowed(world: World) -> None:
     response = world.call("/v1/me", method="DELETE")
     refused(response, 405, "method_not_allowed")
     assert "GET" in response.headers["Allow"]
-
-
-def set_columns(world: World, model: type, where, **values) -> None:  # type: ignore[no-untyped-def]
-    """What time would have done."""
-    with world.app.app_context():
-        db.session.execute(db.update(model).where(where).values(**values))
-        db.session.commit()
 
 
 def test_the_alphabet_is_what_the_pattern_takes() -> None:

@@ -20,6 +20,8 @@ LAW = {
     (Action.REVOKE_KEY, Role.ADMIN): {OWN, OTHERS, SERVICE},
     (Action.RENAME_KEY, Role.MEMBER): {OWN},
     (Action.RENAME_KEY, Role.ADMIN): {OWN, SERVICE},
+    (Action.ROTATE_KEY, Role.MEMBER): {OWN},
+    (Action.ROTATE_KEY, Role.ADMIN): {OWN, SERVICE},
 }
 
 

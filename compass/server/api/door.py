@@ -5,15 +5,17 @@ A route without a declared role can't be reached: `_enter` refuses what it does 
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, TypeVar
 
-from flask import Flask, Response, current_app, g, request
+import marshmallow as ma
+from flask import Flask, Request, Response, abort, current_app, g, request
 from flask_smorest import Blueprint
 from limits import RateLimitItem
 from limits.errors import StorageError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser
 
 from compass.server.api import authentication
 from compass.server.api.problems import Problem, ProblemSchema
@@ -21,30 +23,68 @@ from compass.server.config import settings
 from compass.server.core import verification
 from compass.server.core.access import KeyHolder
 from compass.server.core.clock import now, rfc3339
-from compass.server.core.models import Role
+from compass.server.core.models import Role, is_soon
 from compass.server.core.verification import Refused, Verified
 from compass.server.db import db
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-EXPIRY_WARNING = timedelta(days=14)
-
 log = logging.getLogger("compass.server")
 
-v1 = Blueprint("v1", __name__, url_prefix="/v1", description="Everything a key can do.")
+
+class _JsonBody(FlaskParser):
+    """Says no to what is sent as something else, where webargs takes it for no body at all."""
+
+    def _raw_load_json(self, req: Request) -> Any:
+        if not req.get_data(cache=True):
+            return missing
+        if not req.is_json:
+            abort(415)
+        try:
+            return super()._raw_load_json(req)
+        except RecursionError:
+            abort(400)
+
+
+class _KeyDoor(Blueprint):
+    ARGUMENTS_PARSER = _JsonBody()
+
+
+v1 = _KeyDoor("v1", __name__, url_prefix="/v1", description="Everything a key can do.")
 
 
 def needs(role: Role) -> Callable[[View], View]:
     """Declares the role that a route needs, to the door and in the OpenAPI document."""
 
     def declare(view: View) -> View:
-        for status in (400, 401, 403, 429, 500):
-            view = v1.alt_response(
-                status, schema=ProblemSchema, content_type="application/problem+json"
-            )(view)
+        view = refuses(400, 401, 403, 429, 500)(view)
         view = v1.doc(**{"x-compass-role": role.value})(view)
         view.__dict__["needs_role"] = role
         return view
+
+    return declare
+
+
+def refuses(*statuses: int) -> Callable[[View], View]:
+    """Declares problems that a route can answer with, in the OpenAPI document."""
+
+    def declare(view: View) -> View:
+        for status in statuses:
+            view = v1.alt_response(
+                status, schema=ProblemSchema, content_type="application/problem+json"
+            )(view)
+        return view
+
+    return declare
+
+
+def takes(schema: type[ma.Schema]) -> Callable[[View], View]:
+    """Declares a JSON body. It may be left out where every member of it may be."""
+
+    def declare(view: View) -> View:
+        required = any(field.required for field in schema().fields.values())
+        taking: View = v1.arguments(schema, required=required)(view)
+        return refuses(413, 415, 422)(taking)
 
     return declare
 
@@ -144,6 +184,6 @@ def _epoch() -> float:
 @v1.after_request
 def _leave(response: Response) -> Response:
     outcome = g.get("verified")
-    if outcome and outcome.expires_at and outcome.expires_at - now() <= EXPIRY_WARNING:
+    if outcome and outcome.expires_at and is_soon(outcome.expires_at):
         response.headers["Compass-Key-Expires"] = rfc3339(outcome.expires_at)
     return response

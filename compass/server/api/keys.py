@@ -2,20 +2,23 @@
 
 from typing import Any
 
-from compass.server.api.door import caller, needs, v1
-from compass.server.api.problems import ProblemSchema
-from compass.server.api.schemas import KeyListSchema, KeyPageArguments, KeySchema
-from compass.server.core import key_list, keys
+from compass.server.api.door import caller, needs, refuses, takes, v1, verified
+from compass.server.api.schemas import (
+    KeyListSchema,
+    KeyPageArguments,
+    KeySchema,
+    RotatedSchema,
+    RotationArguments,
+)
+from compass.server.core import key_list, keys, rotation
 from compass.server.core.models import Key, Role
 from compass.server.db import transaction
-
-_problem = {"schema": ProblemSchema, "content_type": "application/problem+json"}
 
 
 @v1.get("/keys")
 @needs(Role.ADMIN)
 @v1.arguments(KeyPageArguments, location="query")
-@v1.alt_response(422, **_problem)
+@refuses(422)
 @v1.response(200, KeyListSchema)
 def list_keys(arguments: dict[str, Any]) -> dict[str, Any]:
     """All keys of the project, newest first"""
@@ -25,7 +28,7 @@ def list_keys(arguments: dict[str, Any]) -> dict[str, Any]:
 
 @v1.get("/keys/<key_id>")
 @needs(Role.ADMIN)
-@v1.alt_response(404, **_problem)
+@refuses(404)
 @v1.response(200, KeySchema)
 def read_key(key_id: str) -> Key:
     """One key of the project"""
@@ -34,7 +37,7 @@ def read_key(key_id: str) -> Key:
 
 @v1.post("/keys/<key_id>/revoke")
 @needs(Role.ADMIN)
-@v1.alt_response(404, **_problem)
+@refuses(404)
 @v1.response(200, KeySchema)
 def revoke_key(key_id: str) -> Key:
     """Stop a key for good, from the next request on; again and again gives the same answer"""
@@ -51,3 +54,18 @@ def revoke_self() -> Key:
     with transaction():
         keys.revoke_self(caller())
     return keys.own(caller())
+
+
+@v1.post("/keys/self/rotate")
+@needs(Role.MEMBER)
+@takes(RotationArguments)
+@refuses(409)
+@v1.response(201, RotatedSchema)
+def rotate_self(arguments: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Get a new secret for the key that makes this call, with its newest secret"""
+    with transaction():
+        secret, key = rotation.rotate_self(
+            caller(), verified().secret_id, arguments["overlap_hours"]
+        )
+    body = {"secret": secret, "key": key, "previous_ends_at": key.secrets[-2].ends_at}
+    return body, 201, {"Cache-Control": "no-store", "Location": f"/v1/keys/{key.id}"}

@@ -7,6 +7,9 @@ import marshmallow as ma
 
 from compass.server.core.clock import rfc3339
 from compass.server.core.models import KeyStatus, KeyType, Role
+from compass.server.core.rotation import LONGEST_OVERLAP_HOURS
+
+_OVERLAP = f"Give a whole number of hours from 1 to {LONGEST_OVERLAP_HOURS}."
 
 
 class Instant(ma.fields.DateTime):
@@ -48,6 +51,26 @@ class KeySchema(ma.Schema):
     last_used_at = Instant(required=True, allow_none=True)
     revoked_at = Instant(required=True, allow_none=True)
     revoked_by = ma.fields.Nested(RevokerSchema, required=True, allow_none=True)
+
+
+class RotationArguments(ma.Schema):
+    overlap_hours = ma.fields.Integer(
+        strict=True,
+        load_default=24,
+        validate=ma.validate.Range(1, LONGEST_OVERLAP_HOURS, error=_OVERLAP),
+        error_messages={"invalid": _OVERLAP, "null": _OVERLAP},
+        metadata={"description": "How long the secret that makes this call goes on working."},
+    )
+
+
+class RotatedSchema(ma.Schema):
+    secret = ma.fields.String(
+        required=True, metadata={"description": "The new one. It can't be had again."}
+    )
+    key = ma.fields.Nested(KeySchema, required=True)
+    previous_ends_at = Instant(
+        required=True, metadata={"description": "When the secret that made this call stops."}
+    )
 
 
 class KeyListSchema(ma.Schema):

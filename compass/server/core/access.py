@@ -118,6 +118,7 @@ class Action(StrEnum):
     SEE_KEY = "see_key"
     REVOKE_KEY = "revoke_key"
     RENAME_KEY = "rename_key"
+    ROTATE_KEY = "rotate_key"
 
 
 class Reach(Enum):
@@ -138,6 +139,8 @@ TABLE: dict[tuple[Action, Role], Reach] = {
     (Action.REVOKE_KEY, Role.ADMIN): Reach.ALL,
     (Action.RENAME_KEY, Role.MEMBER): Reach.OWN,
     (Action.RENAME_KEY, Role.ADMIN): Reach.OWN_AND_SERVICE_ACCOUNTS,
+    (Action.ROTATE_KEY, Role.MEMBER): Reach.OWN,
+    (Action.ROTATE_KEY, Role.ADMIN): Reach.OWN_AND_SERVICE_ACCOUNTS,
 }
 
 
@@ -170,10 +173,15 @@ def require(actor: Actor, action: Action, key: Key) -> None:
     raise Forbidden("Only an admin of the project can do this.")
 
 
-def visible(actor: Actor) -> ColumnElement[bool]:
-    """The condition under which keys exist for this actor: SEE_KEY's rows, as SQL."""
-    rows = [(role, reach) for (action, role), reach in TABLE.items() if action is Action.SEE_KEY]
+def within_reach(actor: Actor, action: Action) -> ColumnElement[bool]:
+    """The keys to which this actor may do this: the action's rows of the table, as SQL."""
+    rows = [(role, reach) for (each, role), reach in TABLE.items() if each is action]
     return or_(*(and_(actor.projects_with(role), _reached(actor, reach)) for role, reach in rows))
+
+
+def visible(actor: Actor) -> ColumnElement[bool]:
+    """The condition under which keys exist for this actor."""
+    return within_reach(actor, Action.SEE_KEY)
 
 
 def _reached(actor: Actor, reach: Reach) -> ColumnElement[bool]:

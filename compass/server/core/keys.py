@@ -63,6 +63,7 @@ def create(actor: Actor, draft: Draft, owner: User | None = None) -> tuple[str, 
         creator=actor.user if isinstance(actor, Person) else None,
         created_at=created_at,
         expires_at=created_at + timedelta(days=days) if days else None,
+        lifetime_days=days,
         secrets=[
             KeySecret(digest=tokens.digest(secret), hint=tokens.hint(secret), created_at=created_at)
         ],

@@ -1,6 +1,6 @@
 """The tables. What may be done with their rows is in the module of each noun."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -35,6 +35,14 @@ class KeyStatus(StrEnum):
     ACTIVE = "active"
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+
+EXPIRY_WARNING = timedelta(days=14)
+
+
+def is_soon(moment: datetime) -> bool:
+    """Whether an expiry is so near that it is warned of."""
+    return moment - now() <= EXPIRY_WARNING
 
 
 def _words(kind: type[StrEnum]) -> Enum:
@@ -161,7 +169,9 @@ class Key(Model):
     owner_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
     creator_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
-    expires_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
+    # What was chosen with the expiry, for a rotation to choose again. None: never expires.
+    lifetime_days: Mapped[int | None]
     revoked_at: Mapped[datetime | None]
     # At most one of the two: revoked by a person, by a key, or (neither) by the operator.
     revoker_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
@@ -187,9 +197,25 @@ class Key(Model):
         return KeyStatus.ACTIVE
 
     @property
+    def expires_soon(self) -> bool:
+        """From now on those who can do something about it are told."""
+        ends = self.expires_at
+        return self.status is KeyStatus.ACTIVE and ends is not None and is_soon(ends)
+
+    @property
+    def secret(self) -> "KeySecret":
+        """The newest one."""
+        return self.secrets[-1]
+
+    @property
+    def old_secret(self) -> "KeySecret | None":
+        """The one before, while a rotation lets it go on."""
+        old = self.secrets[-2] if len(self.secrets) > 1 else None
+        return old if old and old.ends_at and old.ends_at > now() else None
+
+    @property
     def hint(self) -> str:
-        """Of the newest secret."""
-        return self.secrets[-1].hint
+        return self.secret.hint
 
     @property
     def last_use(self) -> "KeySecret | None":

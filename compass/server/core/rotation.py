@@ -1,0 +1,155 @@
+"""Rotation: a new secret for the same key, while the old one goes on for as long as is chosen.
+
+The key stays what it is: id, name, role and history. It never has more than two live secrets.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, delete, func, or_, select, update
+
+from compass.server.config import settings
+from compass.server.core import access, audit, keys, tokens
+from compass.server.core.access import Action, Actor, KeyHolder
+from compass.server.core.clock import now
+from compass.server.core.errors import Conflict, Findings, Invalid
+from compass.server.core.models import Key, KeySecret, KeyStatus
+from compass.server.db import changed, db
+
+LONGEST_OVERLAP_HOURS = 168
+# Ended secrets of a key that are remembered, to tell whoever still sends one that it was rotated.
+REMEMBERED = 20
+
+
+def rotate(
+    actor: Actor, key_id: str, overlap_hours: str, expires_in_days: str | None
+) -> tuple[str, Key]:
+    """(secret, key). The secret is nowhere else, and can't be had again.
+
+    Both as typed: the old secret goes on for `overlap_hours` (0: it ends now), and the key lives
+    on for `expires_in_days` from now; None renews its lifetime, blank means for good.
+    Raises NotFound, Forbidden, Invalid, and Conflict for a key that can't be rotated now.
+    """
+    key = keys.get(actor, key_id)
+    access.require(actor, Action.ROTATE_KEY, key)
+    wrong = Findings()
+    with wrong:
+        hours = parse_overlap(overlap_hours)
+    with wrong:
+        days = renewed_days(key) if expires_in_days is None else keys.parse_days(expires_in_days)
+    _require_rotatable(key)
+    wrong.settle()
+    expires_at = now() + timedelta(days=days) if days else None
+    secret = _replace(key, hours, expires_at=expires_at, lifetime_days=days)
+    audit.record(actor, "key.rotated", key, hint=key.hint, overlap_hours=hours, days=days)
+    return secret, key
+
+
+def rotate_self(caller: KeyHolder, secret_id: int, overlap_hours: int) -> tuple[str, Key]:
+    """(secret, key), for the key that is calling, with the secret that it calls with.
+
+    Its expiry stays: a key can't prolong its own life. Raises Conflict, also where that secret is
+    not the key's newest.
+    """
+    key = keys.own(caller)
+    secret = _replace(key, overlap_hours, secret_id, expires_at=Key.expires_at)
+    audit.record(caller, "key.rotated", key, hint=key.hint, overlap_hours=overlap_hours)
+    return secret, key
+
+
+def end_overlap(actor: Actor, key_id: str) -> Key:
+    """Ends the old secret now. Again and again gives the same key and one event.
+
+    Raises NotFound, Forbidden.
+    """
+    key = keys.get(actor, key_id)
+    access.require(actor, Action.ROTATE_KEY, key)
+    moment = now()
+    old = (KeySecret.key_id == key.id, KeySecret.ends_at > moment)
+    hint = db.session.scalar(select(KeySecret.hint).where(*old))
+    if changed(update(KeySecret).where(*old).values(ends_at=moment)):
+        audit.record(actor, "key.overlap_ended", key, hint=hint)
+    db.session.refresh(key, ["secrets"])
+    return key
+
+
+def renewed_days(key: Key) -> int | None:
+    """The lifetime, in days, that a rotation gives if no other is chosen; None: never expires."""
+    most = settings().max_key_lifetime_days
+    return min(key.lifetime_days or most, most) if most else key.lifetime_days
+
+
+def parse_overlap(text: str) -> int:
+    """Hours as typed. Raises Invalid at `overlap_hours`."""
+    typed = text.strip()
+    # The length first: Python refuses to read numbers of thousands of digits.
+    is_number = typed.isascii() and typed.isdigit() and len(typed) < 9
+    if is_number and int(typed) <= LONGEST_OVERLAP_HOURS:
+        return int(typed)
+    raise Invalid(
+        overlap_hours="Choose how long the old secret goes on working: "
+        f"from 0 to {LONGEST_OVERLAP_HOURS} hours."
+    )
+
+
+def _replace(key: Key, overlap_hours: int, secret_id: int | None = None, **values: object) -> str:
+    """The new secret; in place of the one with `secret_id` alone, if given. Raises Conflict."""
+    moment = now()
+    _claim(key, moment, values)
+    newest, *older = db.session.scalars(_live_secrets(key, moment)).all()
+    if secret_id not in {None, newest.id}:
+        raise Conflict("This secret was rotated already. Only the newest one can rotate the key.")
+    if older:
+        raise Conflict(
+            "This key has two secrets already. Rotate it again once the old one has ended."
+        )
+    overlap_ends = moment + timedelta(hours=overlap_hours)
+    newest.ends_at = min(overlap_ends, key.expires_at) if key.expires_at else overlap_ends
+    secret = tokens.mint(key.type)
+    db.session.add(
+        KeySecret(
+            key_id=key.id,
+            digest=tokens.digest(secret),
+            hint=tokens.hint(secret),
+            created_at=moment,
+        )
+    )
+    db.session.flush()
+    _forget_oldest(key, moment)
+    db.session.refresh(key, ["secrets"])
+    return secret
+
+
+def _claim(key: Key, moment: datetime, values: dict[str, object]) -> None:
+    """Of several rotations, revocations and ends at once, one comes after the other."""
+    alive = (Key.revoked_at.is_(None), or_(Key.expires_at.is_(None), Key.expires_at > moment))
+    claimed = changed(update(Key).where(Key.id == key.id, *alive).values(**values))
+    db.session.refresh(key)
+    if not claimed:
+        _require_rotatable(key)
+
+
+def _require_rotatable(key: Key) -> None:
+    if key.status is not KeyStatus.ACTIVE:
+        raise Conflict(f"This key is {key.status}, so it can't be rotated. Create a new one.")
+
+
+def _live_secrets(key: Key, moment: datetime) -> Select[KeySecret]:
+    """Newest first."""
+    live = or_(KeySecret.ends_at.is_(None), KeySecret.ends_at > moment)
+    query = select(KeySecret).where(KeySecret.key_id == key.id, live).order_by(KeySecret.id.desc())
+    return query.execution_options(populate_existing=True)
+
+
+def _forget_oldest(key: Key, moment: datetime) -> None:
+    """A key that rotates itself every hour must not become ten thousand rows a year."""
+    lately = func.coalesce(KeySecret.last_used_at, KeySecret.created_at).desc()
+    kept = select(KeySecret.id).where(KeySecret.key_id == key.id).order_by(lately)
+    db.session.execute(
+        delete(KeySecret)
+        .where(
+            KeySecret.key_id == key.id,
+            KeySecret.ends_at <= moment,
+            KeySecret.id.not_in(kept.limit(REMEMBERED)),
+        )
+        .execution_options(synchronize_session=False)
+    )
