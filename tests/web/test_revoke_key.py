@@ -84,7 +84,7 @@ def test_who_may_revoke_what(world: World) -> None:
 def test_an_admin_revokes_another_persons_token_but_does_not_rename_it(world: World) -> None:
     secret, bobs = world.key("Bob's", by="bob", type="personal")
     browser = world.browser("alice")
-    assert "only they can rename it" in browser.get(f"{PATH}/{bobs}").text
+    assert "only they can rotate or rename it" in browser.get(f"{PATH}/{bobs}").text
     response = browser.post(f"{PATH}/{bobs}/rename", {"name": "Mine now"})
     assert response.status_code == 403
     assert "acts as Bob. Only they can do this." in response.text

@@ -1,8 +1,12 @@
 """The record of what was done, written in the transaction of what it records."""
 
+from sqlalchemy import select
+
 from compass.server.core.access import Actor
 from compass.server.core.models import AuditEvent, Key, Project, User
 from compass.server.db import db
+
+LISTED = 50
 
 Detail = str | int | bool | None
 
@@ -25,6 +29,12 @@ def record(
             details=details,
         )
     )
+
+
+def of_key(key: Key) -> list[AuditEvent]:
+    """What was done to this key, the latest first, at most LISTED. For whoever may see it."""
+    query = select(AuditEvent).where(AuditEvent.target_id == key.id)
+    return list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(LISTED)))
 
 
 def _project_of(target: User | Project | Key | None) -> str | None:

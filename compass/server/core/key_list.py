@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from compass.server.core import access
-from compass.server.core.access import Actor
+from compass.server.core.access import Action, Actor
 from compass.server.core.clock import now
 from compass.server.core.keys import WITH_PEOPLE
-from compass.server.core.models import Key, KeySecret, KeyStatus, User
+from compass.server.core.models import EXPIRY_WARNING, Key, KeySecret, KeyStatus, User
 from compass.server.db import db
 
 PAGE_SIZE = 50
@@ -48,6 +48,18 @@ def page(actor: Actor, wanted: Filter, number: int) -> Page:
     query = select(Key).where(*where).order_by(Key.id.desc()).options(*WITH_PEOPLE)
     rows = db.session.scalars(query.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE))
     return Page(keys=list(rows), number=number, total=total)
+
+
+def expiring(actor: Actor) -> Page:
+    """The keys that expire soon and that this actor can do something about; first the first."""
+    where = [
+        access.within_reach(actor, Action.ROTATE_KEY),
+        _has_status(KeyStatus.ACTIVE),
+        Key.expires_at <= now() + EXPIRY_WARNING,
+    ]
+    keys = list(db.session.scalars(select(Key).where(*where).order_by(Key.expires_at).limit(4)))
+    total = db.session.scalar(select(func.count(Key.id)).where(*where)) if len(keys) > 3 else None
+    return Page(keys=keys[:3], number=1, total=total or len(keys))
 
 
 def after(actor: Actor, cursor: str | None, limit: int) -> tuple[list[Key], str | None]:

@@ -19,6 +19,8 @@ LONGEST_OVERLAP_HOURS = 168
 # Ended secrets of a key that are remembered, to tell whoever still sends one that it was rotated.
 REMEMBERED = 20
 
+TWO_ALREADY = "This key has two secrets already. Rotate it again once the old one has ended."
+
 
 def rotate(
     actor: Actor, key_id: str, overlap_hours: str, expires_in_days: str | None
@@ -30,13 +32,12 @@ def rotate(
     Raises NotFound, Forbidden, Invalid, and Conflict for a key that can't be rotated now.
     """
     key = keys.get(actor, key_id)
-    access.require(actor, Action.ROTATE_KEY, key)
+    require_rotatable(actor, key)
     wrong = Findings()
     with wrong:
         hours = parse_overlap(overlap_hours)
     with wrong:
         days = renewed_days(key) if expires_in_days is None else keys.parse_days(expires_in_days)
-    _require_rotatable(key)
     wrong.settle()
     expires_at = now() + timedelta(days=days) if days else None
     secret = _replace(key, hours, expires_at=expires_at, lifetime_days=days)
@@ -72,6 +73,14 @@ def end_overlap(actor: Actor, key_id: str) -> Key:
     return key
 
 
+def require_rotatable(actor: Actor, key: Key) -> None:
+    """Raises Forbidden, and Conflict for a key that can't be rotated now."""
+    access.require(actor, Action.ROTATE_KEY, key)
+    _require_active(key)
+    if key.old_secret is not None:
+        raise Conflict(TWO_ALREADY)
+
+
 def renewed_days(key: Key) -> int | None:
     """The lifetime, in days, that a rotation gives if no other is chosen; None: never expires."""
     most = settings().max_key_lifetime_days
@@ -99,9 +108,7 @@ def _replace(key: Key, overlap_hours: int, secret_id: int | None = None, **value
     if secret_id not in {None, newest.id}:
         raise Conflict("This secret was rotated already. Only the newest one can rotate the key.")
     if older:
-        raise Conflict(
-            "This key has two secrets already. Rotate it again once the old one has ended."
-        )
+        raise Conflict(TWO_ALREADY)
     overlap_ends = moment + timedelta(hours=overlap_hours)
     newest.ends_at = min(overlap_ends, key.expires_at) if key.expires_at else overlap_ends
     secret = tokens.mint(key.type)
@@ -125,10 +132,10 @@ def _claim(key: Key, moment: datetime, values: dict[str, object]) -> None:
     claimed = changed(update(Key).where(Key.id == key.id, *alive).values(**values))
     db.session.refresh(key)
     if not claimed:
-        _require_rotatable(key)
+        _require_active(key)
 
 
-def _require_rotatable(key: Key) -> None:
+def _require_active(key: Key) -> None:
     if key.status is not KeyStatus.ACTIVE:
         raise Conflict(f"This key is {key.status}, so it can't be rotated. Create a new one.")
 

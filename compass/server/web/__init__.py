@@ -11,6 +11,7 @@ from compass.server.web import (  # isort: skip
     api_keys,  # noqa: F401
     docs,  # noqa: F401
     home,  # noqa: F401
+    key_page,  # noqa: F401
     login,  # noqa: F401
     setup,  # noqa: F401
 )

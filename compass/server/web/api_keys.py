@@ -1,23 +1,21 @@
-"""Settings → Developers → API Keys."""
+"""Settings → Developers → API Keys: the list, and the form that creates."""
 
 from typing import Any
 
-import flask
-from flask import Response, flash, redirect, url_for
+from flask import Response, redirect, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import Form, StringField
 
-from compass.server.core import access, key_list, keys, tokens
-from compass.server.core.access import Action
+from compass.server.core import key_list, keys, tokens
 from compass.server.core.errors import Invalid
 from compass.server.core.ids import is_id
 from compass.server.core.key_list import Filter
 from compass.server.core.keys import Draft
-from compass.server.core.models import Key, KeyStatus
+from compass.server.core.models import KeyStatus
 from compass.server.db import transaction
 from compass.server.web import key_form
-from compass.server.web.door import me, render, web
+from compass.server.web.door import announce, me, render, web
 from compass.server.web.forms import show_errors
 
 PATH = "/settings/developers/api-keys"
@@ -29,10 +27,6 @@ class CreateForm(Form):
     project = StringField("Project")
     role = StringField("Role")
     expires_in_days = StringField("Expires")
-
-
-class RenameForm(Form):
-    name = StringField("Name")
 
 
 @web.get(PATH)
@@ -51,7 +45,7 @@ def list_keys() -> AnyResponse:
     form = CreateForm(project=context["wanted"].project_id)
     response = render("keys/_list.html", "keys/index.html", **_creation(form), **context)
     total = context["found"].total
-    return _announce(response, f"{total} key{'' if total == 1 else 's'}.", shown=False)
+    return announce(response, f"{total} key{'' if total == 1 else 's'}.", shown=False)
 
 
 @web.get(f"{PATH}/new")
@@ -80,62 +74,7 @@ def create_key() -> Response:
         return render("keys/_create.html", "keys/index.html", 422, **shown)
     context: dict[str, Any] = {"secret": secret, "key": key} | _browse(blank=True)
     response = render("keys/_created.html", "keys/index.html", **context)
-    response.headers["Cache-Control"] = "no-store"
     response.headers["HX-Replace-Url"] = PATH
-    return response
-
-
-@web.get(f"{PATH}/<key_id>")
-def show_key(key_id: str) -> Response:
-    key = keys.get(me(), key_id)
-    return render("keys/_row.html", "keys/key.html", focus="action", **_of(key))
-
-
-@web.get(f"{PATH}/<key_id>/revoke")
-def confirm_revoke(key_id: str) -> Response:
-    key = keys.get(me(), key_id)
-    access.require(me(), Action.REVOKE_KEY, key)
-    if key.revoked_at is not None:
-        row = render("keys/_row.html", "keys/key.html", focus="row", **_of(key))
-        return _announce(row, f"{key.name} was revoked already.")
-    return render("keys/_confirm_row.html", "keys/revoke.html", key=key)
-
-
-@web.post(f"{PATH}/<key_id>/revoke")
-def revoke_key(key_id: str) -> AnyResponse:
-    with transaction():
-        keys.revoke(me(), key_id)
-    key = keys.get(me(), key_id)
-    if not request.htmx:
-        flash(f"Revoked {key.name}.")
-        return redirect(url_for("web.list_keys"), 303)
-    row = render("keys/_row.html", "keys/key.html", focus="row", **_of(key))
-    return _announce(row, f"Revoked {key.name}.")
-
-
-@web.post(f"{PATH}/<key_id>/rename")
-def rename_key(key_id: str) -> AnyResponse:
-    form = RenameForm(request.form)
-    try:
-        with transaction():
-            keys.rename(me(), key_id, form.name.data or "")
-    except Invalid as invalid:
-        show_errors(form, invalid)
-        context = _of(keys.get(me(), key_id)) | {"rename_form": form}
-        return render("keys/_rename.html", "keys/key.html", 422, **context)
-    key = keys.get(me(), key_id)
-    if not request.htmx:
-        flash(f"Renamed to {key.name}.")
-        return redirect(url_for("web.show_key", key_id=key_id), 303)
-    return _announce(
-        render("keys/_rename.html", "keys/key.html", **_of(key)), f"Renamed to {key.name}."
-    )
-
-
-def _announce(response: Response, sentence: str, shown: bool = True) -> Response:
-    """Says it in the page's live region, to the ear alone unless `shown`; app.js listens."""
-    event = {"announce": {"sentence": sentence, "shown": shown}}
-    response.headers["HX-Trigger"] = flask.json.dumps(event, ensure_ascii=True)
     return response
 
 
@@ -167,18 +106,6 @@ def _browse(blank: bool = False) -> dict[str, Any]:
             page=page,
         ),
     }
-
-
-def _of(key: Key) -> dict[str, Any]:
-    return {
-        "key": key,
-        "may": _may,
-        "rename_form": RenameForm(name=key.name),
-    }
-
-
-def _may(action: str, key: Key) -> bool:
-    return access.may_touch(me(), Action(action), key)
 
 
 def _is_small(text: str) -> bool:

@@ -14,9 +14,8 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from compass.server.config import settings
-from compass.server.core import sessions
+from compass.server.core import key_list, sessions
 from compass.server.core.access import Person
-from compass.server.core.clock import now
 from compass.server.core.models import User
 from compass.server.requests import is_key_door
 
@@ -129,6 +128,13 @@ def render(partial: str, page: str, status: int = 200, **context: Any) -> Respon
     return flask.make_response(flask.render_template(template, **context), status)
 
 
+def announce(response: Response, sentence: str, shown: bool = True) -> Response:
+    """Says it in the page's live region, to the ear alone unless `shown`; app.js listens."""
+    event = {"announce": {"sentence": sentence, "shown": shown}}
+    response.headers["HX-Trigger"] = flask.json.dumps(event, ensure_ascii=True)
+    return response
+
+
 @web.before_request
 def _enter() -> AnyResponse | None:
     view = current_app.view_functions[request.endpoint or ""]
@@ -164,7 +170,8 @@ def _for_templates() -> dict[str, Any]:
         "theme": theme if theme in {"light", "dark"} else "system",
         "csrf": _csrf_field,
         "first_wrong": _first_wrong,
-        "now": now,
+        "expiring": lambda: key_list.expiring(me()),
+        "longest": settings().max_key_lifetime_days,
         "base_url": settings().public_url or request.host_url.rstrip("/"),
     }
 

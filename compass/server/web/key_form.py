@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import g
 
-from compass.server.config import settings
 from compass.server.core import access, keys, projects
 from compass.server.core.access import Action, Person
 from compass.server.core.clock import now
@@ -26,9 +25,7 @@ class Choice:
     type: str
     role: str
     helpers: str
-    lifetime: str
-    lifetime_is_wrong: bool
-    longest: int | None
+    lifetime: tuple[str, bool]
 
     @property
     def may_choose_admin(self) -> bool:
@@ -61,7 +58,6 @@ def choose(person: Person, form: Any) -> Choice:
         form.role.data = (most or Role.MEMBER).value
     elif most:
         form.role.data = Role(form.role.data).capped(most).value
-    lifetime, wrong = _lifetime(form.expires_in_days.data or "")
     return Choice(
         projects=offered,
         project=project,
@@ -70,9 +66,7 @@ def choose(person: Person, form: Any) -> Choice:
         type=form.type.data,
         role=form.role.data,
         helpers=keys.names(projects.who_can_help(project)) if project else "",
-        lifetime=lifetime,
-        lifetime_is_wrong=wrong,
-        longest=settings().max_key_lifetime_days,
+        lifetime=lifetime(form.expires_in_days.data or ""),
     )
 
 
@@ -85,7 +79,7 @@ def _chosen(offered: list[Project], roles: dict[str, Role], wanted: str | None) 
     return by_age[0] if by_age else None
 
 
-def _lifetime(typed: str) -> tuple[str, bool]:
+def lifetime(typed: str) -> tuple[str, bool]:
     """The day that the key would expire on, and whether what was typed is no lifetime."""
     try:
         days = keys.parse_days(typed)

@@ -1,0 +1,128 @@
+"""A key's own page, and what is done to a key from there or from its row in the list."""
+
+from typing import Any
+
+from flask import Response, flash, redirect, url_for
+from htmx_flask import request
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import Form, StringField
+
+from compass.server.core import access, audit, keys, rotation
+from compass.server.core.access import Action
+from compass.server.core.errors import Invalid
+from compass.server.core.models import Key
+from compass.server.db import transaction
+from compass.server.web import key_form
+from compass.server.web.api_keys import PATH
+from compass.server.web.door import announce, me, render, web
+from compass.server.web.forms import show_errors
+
+
+class RenameForm(Form):
+    name = StringField("Name")
+
+
+class RotateForm(Form):
+    overlap_hours = StringField("The old secret goes on working for")
+    expires_in_days = StringField("Expires")
+
+
+@web.get(f"{PATH}/<key_id>")
+def show_key(key_id: str) -> Response:
+    key = keys.get(me(), key_id)
+    return render("keys/_row.html", "keys/key.html", focus="action", **_of(key))
+
+
+@web.get(f"{PATH}/<key_id>/revoke")
+def confirm_revoke(key_id: str) -> Response:
+    key = keys.get(me(), key_id)
+    access.require(me(), Action.REVOKE_KEY, key)
+    if key.revoked_at is not None:
+        row = render("keys/_row.html", "keys/key.html", focus="row", **_of(key))
+        return announce(row, f"{key.name} was revoked already.")
+    return render("keys/_confirm_row.html", "keys/revoke.html", key=key)
+
+
+@web.post(f"{PATH}/<key_id>/revoke")
+def revoke_key(key_id: str) -> AnyResponse:
+    with transaction():
+        keys.revoke(me(), key_id)
+    key = keys.get(me(), key_id)
+    if not request.htmx:
+        flash(f"Revoked {key.name}.")
+        return redirect(url_for("web.list_keys"), 303)
+    row = render("keys/_row.html", "keys/key.html", focus="row", **_of(key))
+    return announce(row, f"Revoked {key.name}.")
+
+
+@web.post(f"{PATH}/<key_id>/rename")
+def rename_key(key_id: str) -> AnyResponse:
+    form = RenameForm(request.form)
+    try:
+        with transaction():
+            keys.rename(me(), key_id, form.name.data or "")
+    except Invalid as invalid:
+        show_errors(form, invalid)
+        context = _of(keys.get(me(), key_id)) | {"rename_form": form}
+        return render("keys/_rename.html", "keys/key.html", 422, **context)
+    key = keys.get(me(), key_id)
+    if not request.htmx:
+        flash(f"Renamed to {key.name}.")
+        return redirect(url_for("web.show_key", key_id=key_id), 303)
+    return announce(
+        render("keys/_rename.html", "keys/key.html", **_of(key)), f"Renamed to {key.name}."
+    )
+
+
+@web.get(f"{PATH}/<key_id>/rotate")
+def ask_rotate(key_id: str) -> Response:
+    key = keys.get(me(), key_id)
+    rotation.require_rotatable(me(), key)
+    days = request.args.get("expires_in_days", rotation.renewed_days(key))
+    form = RotateForm(
+        overlap_hours=request.args.get("overlap_hours", "24"),
+        expires_in_days=str(days or ""),
+    )
+    return _rotate_form(key, form)
+
+
+@web.post(f"{PATH}/<key_id>/rotate")
+def rotate_key(key_id: str) -> Response:
+    form = RotateForm(request.form)
+    days = form.expires_in_days.data if "expires_in_days" in request.form else None
+    try:
+        with transaction():
+            secret, key = rotation.rotate(me(), key_id, form.overlap_hours.data or "", days)
+    except Invalid as invalid:
+        show_errors(form, invalid)
+        return _rotate_form(keys.get(me(), key_id), form, 422)
+    return render("keys/_rotated.html", "keys/key.html", secret=secret, **_of(key))
+
+
+@web.post(f"{PATH}/<key_id>/end-overlap")
+def end_overlap(key_id: str) -> AnyResponse:
+    with transaction():
+        key = rotation.end_overlap(me(), key_id)
+    words = f"The old secret of {key.name} has ended."
+    if not request.htmx:
+        flash(words)
+        return redirect(url_for("web.show_key", key_id=key_id), 303)
+    return announce(render("keys/_state.html", "keys/key.html", focus="secret", **_of(key)), words)
+
+
+def _rotate_form(key: Key, form: RotateForm, status: int = 200) -> Response:
+    shown = {"rotate_form": form, "lifetime": key_form.lifetime(form.expires_in_days.data or "")}
+    return render("keys/_rotate.html", "keys/key.html", status, **shown, **_of(key))
+
+
+def _of(key: Key) -> dict[str, Any]:
+    return {
+        "key": key,
+        "may": _may,
+        "history": audit.of_key(key),
+        "rename_form": RenameForm(name=key.name),
+    }
+
+
+def _may(action: str, key: Key) -> bool:
+    return access.may_touch(me(), Action(action), key)
