@@ -5,10 +5,12 @@ at all. `brief()` is for facts of use (last used, last seen), which are written 
 and rather not at all than late.
 """
 
+from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -22,7 +24,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
@@ -53,10 +55,18 @@ class UTCDateTime(TypeDecorator[datetime]):
             raise ValueError("a datetime without a time zone")
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if not isinstance(value, datetime):
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """SQLite's text is read in one go: a list of keys has hundreds of times."""
+        return (
+            _read_sqlite if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+        )
+
+
+def _read_sqlite(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class Base(DeclarativeBase):
@@ -93,6 +103,8 @@ def _prepare_connection(connection: Any, _record: object) -> None:
     for pragma in (
         "journal_mode = WAL",
         "foreign_keys = ON",
+        # What was answered is on the disk: a revoked key stays revoked after a power cut.
+        "synchronous = FULL",
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -132,9 +144,12 @@ def brief() -> Iterator[Connection]:
     """
     try:
         with db.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
             sqlite = connection.dialect.name == "sqlite"
             if sqlite:
-                connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+                # Nor is it worth waiting for the disk: a power cut may take it back.
+                driver.execute("PRAGMA busy_timeout = 0")
+                driver.execute("PRAGMA synchronous = NORMAL")
             else:
                 connection.exec_driver_sql("SET LOCAL lock_timeout = '10ms'")
             try:
@@ -143,9 +158,96 @@ def brief() -> Iterator[Connection]:
             finally:
                 if sqlite:
                     connection.rollback()
-                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+                    driver.execute("PRAGMA synchronous = FULL")
+                    driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     except OperationalError:
         pass
+
+
+class LookUp:
+    """A statement that finds at most one row: for the question that every request asks.
+
+    It is compiled once, and put to the driver on a connection that is kept for such questions,
+    each in a transaction of its own. Session, pool, cache key and BEGIN together would cost more
+    than all the rest of such a request, and on PostgreSQL three more round trips.
+    """
+
+    def __init__(self, statement: Any):
+        self._statement = statement
+        self._row: Any = namedtuple("Row", statement.selected_columns.keys())  # type: ignore[misc]
+        self._lines: WeakKeyDictionary[Engine, _Line] = WeakKeyDictionary()
+
+    def __call__(self, **parameters: str) -> Any | None:
+        """The row, its values as the columns' types have them. Raises DBAPIError."""
+        engine = db.engine
+        line = self._lines.get(engine)
+        if line is None:
+            line = self._lines.setdefault(engine, _Line(engine, self._statement))
+        found = line.ask(engine, parameters)
+        return None if found is None else self._row._make(found)
+
+
+class _Line:
+    """A statement's way to one database."""
+
+    def __init__(self, engine: Engine, statement: Any):
+        dialect = engine.dialect
+        compiled = statement.compile(dialect=dialect)
+        processors = [
+            column.type.dialect_impl(dialect).result_processor(dialect, None)
+            for column in statement.selected_columns
+        ]
+        self._sql = str(compiled)
+        self._order = compiled.positiontup
+        self._processors = [(place, each) for place, each in enumerate(processors) if each]
+        # Taking from and adding to it are atomic: no lock is needed.
+        self._idle: list[Any] = []
+        event.listen(engine, "engine_disposed", self._close, named=True)
+
+    def ask(self, engine: Engine, parameters: dict[str, str]) -> list[Any] | None:
+        """The row as a list. One more try where the database hung up meanwhile."""
+        arguments = [parameters[name] for name in self._order] if self._order else parameters
+        driver = engine.dialect.loaded_dbapi
+        try:
+            try:
+                found = self._fetch(self._idle.pop(), arguments)
+            except (IndexError, driver.OperationalError):
+                found = self._fetch(_dedicated(engine), arguments)
+        except driver.Error as error:
+            raise DBAPIError.instance(
+                self._sql, (), error, driver.Error, hide_parameters=True
+            ) from None
+        if found is None:
+            return None
+        row = list(found)
+        for place, process in self._processors:
+            if row[place] is not None:
+                row[place] = process(row[place])
+        return row
+
+    def _fetch(self, connection: Any, arguments: Any) -> Any:
+        """A connection that failed is not used again."""
+        try:
+            found = connection.execute(self._sql, arguments).fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return found
+
+    def _close(self, **_: Any) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+def _dedicated(engine: Engine) -> Any:
+    """A driver connection of one's own, on which each statement is a transaction."""
+    pooled = engine.raw_connection()
+    connection: Any = pooled.driver_connection
+    pooled.detach()
+    if engine.dialect.name == "postgresql":
+        connection.autocommit = True
+    return connection
 
 
 def changed(statement: UpdateBase) -> int:

@@ -6,11 +6,16 @@ refused with a 503, and requests without one, which is what most keys send, go o
 
 A body that ends too soon is refused as well: a form that was cut off says something else than
 its sender did.
+
+Calls with a key and without a body take turns where the database is a file. They wait for nothing
+then, but each question to SQLite lets go of Python's lock for a moment, and threads that snatch
+it from one another in the middle of their requests make all of them slower.
 """
 
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -28,8 +33,9 @@ class Gate:
     """WSGI middleware that reads bodies of at most `longest` bytes before the application runs,
     `readers` of them at once."""
 
-    def __init__(self, app: "WSGIApplication", readers: int, longest: int):
+    def __init__(self, app: "WSGIApplication", readers: int, longest: int, in_turns: bool = False):
         self._app = app
+        self._turn = threading.Lock() if in_turns else nullcontext()
         self._longest = longest
         self._readers = threading.Semaphore(readers)
         self._last_start = 0.0
@@ -41,6 +47,9 @@ class Gate:
             status = self._take(environ)
             if status is not None:
                 environ[REFUSED] = status
+        elif is_key_door(environ.get("PATH_INFO", "")):
+            with self._turn:
+                return self._app(environ, start_response)
         return self._app(environ, start_response)
 
     def _take(self, environ: "WSGIEnvironment") -> int | None:

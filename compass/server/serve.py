@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # SIGTERM: what is under way has this long to finish.
 STOP_WITHIN_SECONDS = 8
 # More threads only take Python's lock from one another; all but one may wait for slow clients.
-THREADS = 3
+THREADS = 2
 # From the command to its worker processes.
 _THREADS_VARIABLE = "_COMPASS_THREADS"
 
@@ -84,7 +84,8 @@ def worker() -> "WSGIApplication":
     """What each worker process runs."""
     app = create_app()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    return Gate(app, readers=int(os.environ[_THREADS_VARIABLE]) - 1, longest=MAX_BODY)
+    readers = int(os.environ[_THREADS_VARIABLE]) - 1
+    return Gate(app, readers, MAX_BODY, in_turns=app.config["COMPASS"].is_sqlite)
 
 
 def _end_with(parent: int) -> None:

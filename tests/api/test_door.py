@@ -115,14 +115,14 @@ def test_a_crash_is_a_problem_with_a_number_and_no_secret_in_the_log(
     import logging.config
 
     from compass.server import logs
-    from compass.server.core import keys
+    from compass.server.api import bodies
 
     secret, _ = world.key()
 
     def crash(_caller: object) -> None:
         raise ValueError(f"broke on {secret}")
 
-    monkeypatch.setattr(keys, "own", crash)
+    monkeypatch.setattr(bodies, "me", crash)
     handlers = logging.root.handlers[:]
     logging.config.dictConfig(logs.config())
     response = world.call("/v1/me", secret)

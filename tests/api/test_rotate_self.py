@@ -94,7 +94,7 @@ def test_it_leaves_an_event_and_no_secret(world: World) -> None:
     assert event.details == {"hint": hint, "overlap_hours": 2}
 
 
-@pytest.mark.parametrize("hours", [0, 169, -1, 1.5, 24.5, "24", True, None, [], 10**400])
+@pytest.mark.parametrize("hours", [0, 169, -1, 1.5, 24.5, "24", True, None, [], 10**18])
 def test_hours_that_are_none_are_refused(world: World, hours: Any) -> None:
     secret, key_id = world.key()
     answer = rotate(world, secret, overlap_hours=hours)
@@ -110,6 +110,7 @@ def test_hours_that_are_none_are_refused(world: World, hours: Any) -> None:
         ("[]", "application/json", 422, "validation_error"),
         ('"24"', "application/json", 422, "validation_error"),
         ("{", "application/json", 400, "malformed_json"),
+        ('{"overlap_hours": 1' + "0" * 5000 + "}", "application/json", 400, "malformed_json"),
         ("[" * 100_000, "application/json", 400, "malformed_json"),
         (b'{"overlap_hours": "\xff"}', "application/json", 400, "malformed_json"),
         ('{"overlap_hours": 24}', "text/plain", 415, "unsupported_media_type"),

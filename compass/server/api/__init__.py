@@ -3,7 +3,7 @@
 from flask import Flask
 from flask_smorest import Api
 
-from compass.server.api import door, problems
+from compass.server.api import door, problems, rate_limit
 
 # For the routes that they add to the door.
 from compass.server.api import keys, me  # noqa: F401  isort: skip
@@ -35,7 +35,7 @@ def init_app(app: Flask) -> None:
         },
     )
     api = _Api(app)
-    door.init_app(app)
+    rate_limit.init_app(app)
     api.register_blueprint(door.v1)
     # Served without a key, and said so where roles are declared.
     docs = "api-docs.openapi_json"

@@ -8,6 +8,8 @@ from compass.server.api.problems import Problem
 from compass.server.core.tokens import PATTERN
 from compass.server.core.verification import Refused
 
+# What nearly every request sends.
+_PLAIN = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 _BEARER = re.compile(r"bearer(?=[\s,]|$)", re.IGNORECASE)
 _ONE_TOKEN = re.compile(r" +([A-Za-z0-9\-._~+/]+=*) *")
 # Servers join two headers of one name with a comma: after it comes a scheme of its own, where a
@@ -25,6 +27,8 @@ def presented(request: Request) -> str:
     header = request.headers.get("Authorization")
     if header is None:
         raise missing()
+    if plain := _PLAIN.fullmatch(header):
+        return plain.group(1)
     # An empty header is what some servers make of one with bytes outside ASCII.
     if not header.strip() or _SECOND.search(_QUOTED.sub("", header)):
         raise malformed("Send one Authorization header, with one key.")

@@ -1,8 +1,11 @@
-"""The project's keys, for its admins; and what a key may do to itself. Never a secret."""
+"""The project's keys, for its admins; and what a key may do to itself."""
 
 from typing import Any
 
-from compass.server.api.door import caller, needs, refuses, takes, v1, verified
+from flask import Response, jsonify
+
+from compass.server.api import bodies
+from compass.server.api.door import answers, caller, needs, refuses, takes, v1, verified
 from compass.server.api.schemas import (
     KeyListSchema,
     KeyPageArguments,
@@ -11,7 +14,7 @@ from compass.server.api.schemas import (
     RotationArguments,
 )
 from compass.server.core import key_list, keys, rotation
-from compass.server.core.models import Key, Role
+from compass.server.core.models import Role
 from compass.server.db import transaction
 
 
@@ -19,53 +22,52 @@ from compass.server.db import transaction
 @needs(Role.ADMIN)
 @v1.arguments(KeyPageArguments, location="query")
 @refuses(422)
-@v1.response(200, KeyListSchema)
-def list_keys(arguments: dict[str, Any]) -> dict[str, Any]:
+@answers(200, KeyListSchema)
+def list_keys(arguments: dict[str, Any]) -> Response:
     """All keys of the project, newest first"""
-    items, cursor = key_list.after(caller(), arguments["cursor"], arguments["limit"])
-    return {"items": items, "next_cursor": cursor}
+    return jsonify(bodies.keys(*key_list.after(caller(), **arguments)))
 
 
 @v1.get("/keys/<key_id>")
 @needs(Role.ADMIN)
 @refuses(404)
-@v1.response(200, KeySchema)
-def read_key(key_id: str) -> Key:
+@answers(200, KeySchema)
+def read_key(key_id: str) -> Response:
     """One key of the project"""
-    return keys.get(caller(), key_id)
+    return jsonify(bodies.key(keys.get(caller(), key_id)))
 
 
 @v1.post("/keys/<key_id>/revoke")
 @needs(Role.ADMIN)
 @refuses(404)
-@v1.response(200, KeySchema)
-def revoke_key(key_id: str) -> Key:
+@answers(200, KeySchema)
+def revoke_key(key_id: str) -> Response:
     """Stop a key for good, from the next request on; again and again gives the same answer"""
     with transaction():
         keys.revoke(caller(), key_id)
-    return keys.get(caller(), key_id)
+    return jsonify(bodies.key(keys.get(caller(), key_id)))
 
 
 @v1.post("/keys/self/revoke")
 @needs(Role.MEMBER)
-@v1.response(200, KeySchema)
-def revoke_self() -> Key:
+@answers(200, KeySchema)
+def revoke_self() -> Response:
     """Stop the key that makes this call"""
     with transaction():
         keys.revoke_self(caller())
-    return keys.own(caller())
+    return jsonify(bodies.key(keys.own(caller())))
 
 
 @v1.post("/keys/self/rotate")
 @needs(Role.MEMBER)
 @takes(RotationArguments)
 @refuses(409)
-@v1.response(201, RotatedSchema)
-def rotate_self(arguments: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
+@answers(201, RotatedSchema)
+def rotate_self(arguments: dict[str, Any]) -> tuple[Response, int, dict[str, str]]:
     """Get a new secret for the key that makes this call, with its newest secret"""
     with transaction():
         secret, key = rotation.rotate_self(
             caller(), verified().secret_id, arguments["overlap_hours"]
         )
-    body = {"secret": secret, "key": key, "previous_ends_at": key.secrets[-2].ends_at}
-    return body, 201, {"Cache-Control": "no-store", "Location": f"/v1/keys/{key.id}"}
+    headers = {"Cache-Control": "no-store", "Location": f"/v1/keys/{key.id}"}
+    return jsonify(bodies.rotated(secret, key)), 201, headers

@@ -19,6 +19,18 @@ class Instant(ma.fields.DateTime):
         return None if value is None else rfc3339(value)
 
 
+class WholeNumber(ma.fields.Integer):
+    """An integer as JSON Schema has it (draft 2020-12, section 6.1.1): 24 and 24.0, not "24"."""
+
+    def __init__(self, **more: Any):
+        super().__init__(strict=True, **more)
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return super()._validated(value)
+
+
 class PersonSchema(ma.Schema):
     id = ma.fields.String(required=True)
     email = ma.fields.String(required=True)
@@ -54,8 +66,7 @@ class KeySchema(ma.Schema):
 
 
 class RotationArguments(ma.Schema):
-    overlap_hours = ma.fields.Integer(
-        strict=True,
+    overlap_hours = WholeNumber(
         load_default=24,
         validate=ma.validate.Range(1, LONGEST_OVERLAP_HOURS, error=_OVERLAP),
         error_messages={"invalid": _OVERLAP, "null": _OVERLAP},

@@ -8,5 +8,5 @@ def now() -> datetime:
 
 
 def rfc3339(moment: datetime) -> str:
-    """RFC 3339 with milliseconds and `Z`: 2026-11-01T09:30:00.000Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """RFC 3339 with milliseconds and `Z`, of a moment in UTC: 2026-11-01T09:30:00.000Z."""
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -7,31 +7,69 @@ request counts for it.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy.orm import aliased
 
 from compass.server.core import tokens
 from compass.server.core.clock import now, rfc3339
-from compass.server.core.models import Key, KeySecret, KeyType, Membership, Project, Role, User
-from compass.server.db import brief, db
+from compass.server.core.models import (
+    Key,
+    KeySecret,
+    KeyStatus,
+    KeyType,
+    Membership,
+    Project,
+    Role,
+    User,
+)
+from compass.server.db import LookUp, brief
 
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """A key that may pass. `role` is what it may do now: a token's is capped by its owner's."""
+class Named(NamedTuple):
+    """A person as a key's facts name them."""
 
-    key_id: str
-    key_name: str
+    id: str
+    email: str
+    name: str
+
+
+class Verified(NamedTuple):
+    """A key that may pass, with the facts that models.Key has too.
+
+    `role` is the key's own; `power` what it may do now: a token's is capped by its owner's role.
+    """
+
+    id: str
+    name: str
+    type: KeyType
+    role: Role
+    power: Role
+    hint: str
     project_id: str
     project_name: str
-    role: Role
-    key_role: Role
-    owner_id: str | None
-    secret_id: int
+    owner: Named | None
+    creator: Named | None
+    created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    secret_id: int
+    secret_last_used_at: datetime | None
+
+    @property
+    def status(self) -> KeyStatus:
+        return KeyStatus.ACTIVE
+
+    @property
+    def revoked_at(self) -> None:
+        return None
+
+    @property
+    def revoked_by(self) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +84,10 @@ Outcome = Verified | Refused
 
 UNKNOWN = Refused("invalid_token", "This key is not known here. Check that it is whole.")
 
-_LOOK_UP = (
+_owner, _creator, _each = aliased(User), aliased(User), aliased(KeySecret)
+_of_the_key = _each.key_id == Key.id
+
+_look_up = LookUp(
     select(
         Key.id,
         Key.name,
@@ -55,22 +96,36 @@ _LOOK_UP = (
         Key.project_id,
         Project.name.label("project_name"),
         Key.owner_id,
+        _owner.email.label("owner_email"),
+        _owner.name.label("owner_name"),
+        _owner.disabled_at.label("owner_disabled_at"),
+        _owner.is_admin.label("owner_is_admin"),
+        Membership.role.label("owner_role"),
+        Key.creator_id,
+        _creator.email.label("creator_email"),
+        _creator.name.label("creator_name"),
+        Key.created_at,
         Key.expires_at,
         Key.revoked_at,
         KeySecret.id.label("secret_id"),
         KeySecret.ends_at,
-        KeySecret.last_used_at,
-        User.disabled_at.label("owner_disabled_at"),
-        User.is_admin.label("owner_is_admin"),
-        Membership.role.label("owner_role"),
+        KeySecret.last_used_at.label("secret_last_used_at"),
+        # Of the key as a whole, which may have two secrets.
+        case(
+            (KeySecret.ends_at.is_(None), KeySecret.hint),
+            else_=select(_each.hint).where(_of_the_key, _each.ends_at.is_(None)).scalar_subquery(),
+        ).label("hint"),
+        select(func.max(_each.last_used_at)).where(_of_the_key).label("last_used_at"),
     )
     .join_from(KeySecret, Key)
     .join(Project)
-    .outerjoin(User, User.id == Key.owner_id)
+    .outerjoin(_owner, _owner.id == Key.owner_id)
+    .outerjoin(_creator, _creator.id == Key.creator_id)
     .outerjoin(
         Membership,
         and_(Membership.user_id == Key.owner_id, Membership.project_id == Key.project_id),
     )
+    .where(KeySecret.digest == bindparam("digest"))
 )
 
 
@@ -78,41 +133,56 @@ def verify(token: str) -> Outcome:
     """The exact reason is told only where the whole secret matched a row."""
     if not tokens.is_well_formed(token):
         return UNKNOWN
-    row = db.session.execute(_LOOK_UP.where(KeySecret.digest == tokens.digest(token))).first()
-    if row is None:
+    found = _look_up(digest=tokens.digest(token))
+    if found is None:
         return UNKNOWN
-    moment = now()
-    if row.revoked_at is not None:
-        return Refused("revoked_token", f"This key was revoked at {rfc3339(row.revoked_at)}.")
-    if row.ends_at is not None and row.ends_at <= moment:
+    return _refused(found, now()) or _verified(found)
+
+
+def _refused(found: Any, moment: datetime) -> Refused | None:
+    if found.revoked_at is not None:
+        return Refused("revoked_token", f"This key was revoked at {rfc3339(found.revoked_at)}.")
+    if found.ends_at is not None and found.ends_at <= moment:
         return Refused(
             "rotated_token",
-            f"This key was rotated; this secret of it ended at {rfc3339(row.ends_at)}.",
+            f"This key was rotated; this secret of it ended at {rfc3339(found.ends_at)}.",
         )
-    if row.expires_at is not None and row.expires_at <= moment:
-        return Refused("expired_token", f"This key expired at {rfc3339(row.expires_at)}.")
-    role: Role = row.role
-    if row.type is KeyType.PERSONAL:
-        if row.owner_disabled_at is not None:
-            return Refused(
-                "owner_inactive",
-                f"The owner of this token was disabled at {rfc3339(row.owner_disabled_at)}.",
-            )
-        held = Role.ADMIN if row.owner_is_admin else row.owner_role
-        if held is None:
-            return Refused("owner_inactive", "The owner of this token is no longer in its project.")
-        role = role.capped(held)
+    if found.expires_at is not None and found.expires_at <= moment:
+        return Refused("expired_token", f"This key expired at {rfc3339(found.expires_at)}.")
+    if found.type is not KeyType.PERSONAL:
+        return None
+    if found.owner_disabled_at is not None:
+        return Refused(
+            "owner_inactive",
+            f"The owner of this token was disabled at {rfc3339(found.owner_disabled_at)}.",
+        )
+    if not found.owner_is_admin and found.owner_role is None:
+        return Refused("owner_inactive", "The owner of this token is no longer in its project.")
+    return None
+
+
+def _verified(found: Any) -> Verified:
+    power: Role = found.role
+    if found.type is KeyType.PERSONAL and not found.owner_is_admin:
+        power = power.capped(found.owner_role)
+    owner = Named(found.owner_id, found.owner_email, found.owner_name)
+    creator = Named(found.creator_id, found.creator_email, found.creator_name)
     return Verified(
-        key_id=row.id,
-        key_name=row.name,
-        project_id=row.project_id,
-        project_name=row.project_name,
-        role=role,
-        key_role=row.role,
-        owner_id=row.owner_id,
-        secret_id=row.secret_id,
-        expires_at=row.expires_at,
-        last_used_at=row.last_used_at,
+        id=found.id,
+        name=found.name,
+        type=found.type,
+        role=found.role,
+        power=power,
+        hint=found.hint,
+        project_id=found.project_id,
+        project_name=found.project_name,
+        owner=owner if owner.id else None,
+        creator=creator if creator.id else None,
+        created_at=found.created_at,
+        expires_at=found.expires_at,
+        last_used_at=found.last_used_at,
+        secret_id=found.secret_id,
+        secret_last_used_at=found.secret_last_used_at,
     )
 
 
@@ -122,7 +192,7 @@ def note_use(verified: Verified, address: str | None, user_agent: str | None) ->
     On the side: it gives up rather than waits, and its failure fails nothing.
     """
     moment = now()
-    if verified.last_used_at and verified.last_used_at > moment - USE_NOTED_EVERY:
+    if verified.secret_last_used_at and verified.secret_last_used_at > moment - USE_NOTED_EVERY:
         return
     with brief() as connection:
         connection.execute(

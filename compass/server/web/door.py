@@ -1,6 +1,7 @@
 """The door itself: sessions, CSRF, headers, and the rule that every page needs a sign-in
 unless it is declared open."""
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -58,7 +59,9 @@ def init_app(app: Flask) -> None:
         PERMANENT_SESSION_LIFETIME=sessions.IDLE_LIMIT,
     )
     csrf.init_app(app)
-    logins.init_app(app)
+    # All that its init_app does but the remember-me cookie, which would be looked after at each
+    # request of both doors and which nobody has.
+    app.login_manager = logins  # type: ignore[attr-defined]
     # Its mark of address and agent in the cookie would be of no use: ours is in the database.
     logins.session_protection = None
     logins.user_loader(_load)
@@ -131,7 +134,7 @@ def render(partial: str, page: str, status: int = 200, **context: Any) -> Respon
 def announce(response: Response, sentence: str, shown: bool = True) -> Response:
     """Says it in the page's live region, to the ear alone unless `shown`; app.js listens."""
     event = {"announce": {"sentence": sentence, "shown": shown}}
-    response.headers["HX-Trigger"] = flask.json.dumps(event, ensure_ascii=True)
+    response.headers["HX-Trigger"] = json.dumps(event)
     return response
 
 

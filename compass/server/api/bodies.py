@@ -1,0 +1,61 @@
+"""What /v1 answers with, as plain values. schemas.py documents the same shapes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from compass.server.core.clock import rfc3339
+from compass.server.core.models import Key, Revoker, User
+from compass.server.core.verification import Named, Verified
+
+Body = dict[str, Any]
+
+
+def me(caller: Verified) -> Body:
+    return {
+        "key": key(caller),
+        "role": caller.power,
+        "project": {"id": caller.project_id, "name": caller.project_name},
+        "user": _person(caller.owner),
+    }
+
+
+def key(key: Key | Verified) -> Body:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "type": key.type,
+        "role": key.role,
+        "status": key.status,
+        "hint": key.hint,
+        "owner": _person(key.owner),
+        "created_by": _person(key.creator),
+        "created_at": rfc3339(key.created_at),
+        "expires_at": _instant(key.expires_at),
+        "last_used_at": _instant(key.last_used_at),
+        "revoked_at": _instant(key.revoked_at),
+        "revoked_by": _revoker(key.revoked_by),
+    }
+
+
+def keys(items: Sequence[Key], next_cursor: str | None) -> Body:
+    return {"items": [key(item) for item in items], "next_cursor": next_cursor}
+
+
+def rotated(secret: str, rotated: Key) -> Body:
+    ends_at = rotated.secrets[-2].ends_at
+    return {"secret": secret, "key": key(rotated), "previous_ends_at": _instant(ends_at)}
+
+
+def _person(person: User | Named | None) -> Body | None:
+    if person is None:
+        return None
+    return {"id": person.id, "email": person.email, "name": person.name}
+
+
+def _revoker(revoker: Revoker | None) -> Body | None:
+    return None if revoker is None else revoker._asdict()
+
+
+def _instant(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
