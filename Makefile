@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 SOURCES = pyproject.toml hatch_build.py requirements.lock
 
-.PHONY: run test lint lock wheel clean
+.PHONY: run test lint bench screenshots lock wheel clean
 
 run: $(VENV)/server.stamp
 	$(BIN)/compass-server serve
@@ -18,8 +18,16 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Takes about four minutes. For some of it: make bench ARGS='--quick' or ARGS='--only start'.
+bench: $(VENV)/bench.stamp
+	$(BIN)/python -m bench $(ARGS)
+
 wheel: $(VENV)/dev.stamp
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+# Every state of every page, to be looked at: screenshots/*.png.
+screenshots: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.browser.screenshots
 
 # The versions that the tests run with.
 lock: $(VENV)/dev.stamp
@@ -37,6 +45,11 @@ $(VENV)/server.stamp: $(SOURCES) | $(VENV)/bin/python
 $(VENV)/dev.stamp: $(SOURCES) | $(VENV)/bin/python
 	@echo "Installing into $(VENV)."
 	@$(PIP) --editable '.[server,dev]'
+	@touch $@ $(VENV)/server.stamp
+
+$(VENV)/bench.stamp: $(SOURCES) | $(VENV)/bin/python
+	@echo "Installing into $(VENV)."
+	@$(PIP) --editable '.[server,bench]'
 	@touch $@ $(VENV)/server.stamp
 
 clean:
