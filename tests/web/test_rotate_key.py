@@ -141,7 +141,7 @@ def test_the_page_shows_the_two_side_by_side(world: World) -> None:
     browser = world.browser("alice")
     single = browser.get(f"{PATH}/{key_id}").text
     assert "Never used" in single
-    assert "End the old secret now" not in single
+    assert "End the old secret" not in single
     new = secret_in(rotate(browser, key_id).text)
     world.call("/v1/me", old, environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
     page = browser.get(f"{PATH}/{key_id}").text
@@ -149,7 +149,7 @@ def test_the_page_shows_the_two_side_by_side(world: World) -> None:
     assert f"{new[:15]}…{new[-4:]}" in fresh
     assert "Never used" in fresh
     assert "from 192.0.2.7" in ending
-    assert "End the old secret now" in ending
+    assert "End the old secret" in ending
     assert "Old secret ends" in browser.get(PATH).text
 
 

@@ -1,0 +1,279 @@
+"""The pages in every state that they can be in: for accessibility and for screenshots.
+
+A new state is one line in STATES, and one function where reaching it takes more than an address.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import URL, update
+
+from compass.server import create_app
+from compass.server.core.clock import now
+from compass.server.core.models import Key
+from compass.server.db import db, transaction
+from tests.browser.test_walk import create, new_name
+from tests.conftest import dispose, make_settings
+from tests.servers import Server, serving
+from tests.world import PASSWORD, PATH, World
+
+THEMES = ["light", "dark"]
+WIDTHS = [1280, 390]
+LONG = f"A name of 80 letters that ends in one long word {'x' * 32}"
+
+
+@dataclass
+class Place:
+    """A server with people and keys of all kinds, and whoever is signed in there."""
+
+    url: str
+    setup_link: str
+    world: World
+    ids: dict[str, str]
+    chromium: Browser
+    scripts: list[str] = field(default_factory=list)
+    pages: dict[tuple[str | None, str], Page] = field(default_factory=dict)
+
+    def page(self, who: str | None, theme: Any) -> Page:
+        """One for all that a person sees in a theme: argon2 at sign-in is slow on purpose."""
+        if (who, theme) not in self.pages:
+            # Without motion no colour is caught halfway to another.
+            context = self.chromium.new_context(color_scheme=theme, reduced_motion="reduce")
+            context.set_default_timeout(30_000)
+            for script in self.scripts:
+                # By the debugger, which the Content-Security-Policy does not bind.
+                context.add_init_script(script)
+            page = context.new_page()
+            self.pages[who, theme] = page
+            if who:
+                page.goto(f"{self.url}/login")
+                sign_in(page, f"{who}@example.org")
+                page.wait_for_url("**/api-keys")
+        return self.pages[who, theme]
+
+
+def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+@contextmanager
+def a_place(folder: Path, chromium: Browser, *scripts: str) -> Iterator[Place]:
+    """`scripts` run in each page before its own."""
+    with serving(folder / "home") as server, serving(folder / "bare") as bare:
+        place = populated(server, bare, chromium)
+        place.scripts.extend(scripts)
+        yield place
+        for page in place.pages.values():
+            page.context.close()
+        dispose(place.world.app)
+
+
+def populated(server: Server, bare: Server, chromium: Browser) -> Place:
+    """Through the product's own rules, into the database that the server has open."""
+    database = URL.create("sqlite", database=str(server.home / "compass.db"))
+    world = World(create_app(make_settings(server.home, database)))
+    world.set_role("bob", "admin")
+    world.add_project(LONG)
+    world.set_role("bob", "admin", LONG)
+    for name, role, project in (("dora", "member", "Without keys"), ("erin", "admin", "Crowded")):
+        world.add_user(name)
+        world.add_project(project)
+        world.set_role(name, role, project)
+    for number in range(51):
+        world.key(f"Key {number}", project="Crowded")
+    secret, active = world.key("Active", role="admin")
+    world.call("/v1/me", secret)
+    ids = {
+        "active": active,
+        "expiring": world.key("Expiring", days="10")[1],
+        "expired": world.key("Expired", days="10")[1],
+        "revoked": world.key("Revoked")[1],
+        "long": world.key(LONG, project=LONG)[1],
+        "token": world.key("Token", type="personal")[1],
+        "rotating": world.key("Rotating", days="90")[1],
+    }
+    with world.app.app_context(), transaction():
+        ended = update(Key).where(Key.id == ids["expired"])
+        db.session.execute(ended.values(expires_at=now() - timedelta(days=1)))
+    browser = world.browser("alice")
+    browser.post(f"{PATH}/{ids['revoked']}/revoke")
+    browser.post(f"{PATH}/{ids['rotating']}/rotate", {"overlap_hours": "24"})
+    return Place(server.url, bare.setup_link, world, ids, chromium)
+
+
+@dataclass(frozen=True)
+class State:
+    """`path` may name a key of the place: `{active}`. `reach` goes on from there. Only what is
+    `within` is looked at."""
+
+    name: str
+    path: str
+    reach: Callable[[Page], None] = lambda page: None
+    who: str | None = "bob"
+    within: str = "html"
+    status: int = 200
+
+    def open(self, place: Place, theme: str, width: int = WIDTHS[0]) -> Page:
+        page = place.page(self.who, theme)
+        page.set_viewport_size({"width": width, "height": 900})
+        path = self.path.format(root=place.url, setup=place.setup_link, **place.ids)
+        response = page.goto(path)
+        assert response
+        assert response.status == self.status
+        self.reach(page)
+        return page
+
+
+def press(name: str) -> Callable[[Page], None]:
+    """Sends a form as it is."""
+    return lambda page: page.get_by_role("button", name=name, exact=True).click()
+
+
+def sign_in_wrongly(page: Page) -> None:
+    sign_in(page, "nobody@example.org", "wrong wrong")
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def give_a_wrong_password(page: Page) -> None:
+    page.get_by_label("Current password").fill("wrong wrong")
+    page.get_by_label("New password").fill("short")
+    press("Change password")(page)
+    expect(page.locator("[aria-invalid]").first).to_be_visible()
+
+
+def save_the_name(page: Page) -> None:
+    press("Save name")(page)
+    expect(page.get_by_role("status").first).to_be_visible()
+
+
+def open_the_form(page: Page) -> None:
+    press("Create key")(page)
+    expect(page.get_by_label("Name", exact=True)).to_be_focused()
+
+
+def choose_a_token(page: Page) -> None:
+    open_the_form(page)
+    page.get_by_role("radio", name="Personal token").check()
+    expect(page.get_by_text("The token acts as you.")).to_be_visible()
+
+
+def create_wrongly(page: Page) -> None:
+    open_the_form(page)
+    page.get_by_label("Expires after").fill("1.5")
+    page.locator(".card.open").get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("Give the key a name.")).to_be_visible()
+
+
+def create_a_key(page: Page) -> None:
+    create(page, new_name())
+
+
+def ask_in_the_row(page: Page) -> None:
+    page.get_by_role("button", name="Revoke", exact=True).first.click()
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+
+
+def revoke_a_new_key(page: Page) -> None:
+    create(page, new_name())
+    ask_in_the_row(page)
+    press("Revoke key")(page)
+    expect(page.get_by_role("status")).to_be_visible()
+
+
+def rename_to_nothing(page: Page) -> None:
+    page.get_by_label("Name", exact=True).fill("")
+    press("Rename")(page)
+    expect(page.locator("[aria-invalid]")).to_be_visible()
+
+
+def open_rotation(page: Page) -> None:
+    press("Rotate")(page)
+    expect(page.get_by_role("radio", name="In 24 hours")).to_be_focused()
+
+
+def rotate_wrongly(page: Page) -> None:
+    open_rotation(page)
+    page.get_by_label("Expires after").fill("1.5")
+    press("Rotate key")(page)
+    expect(page.locator("[aria-invalid]")).to_be_focused()
+
+
+def rotate_a_new_key(page: Page) -> None:
+    create(page, new_name())
+    page.locator("tbody .name a").first.click()
+    open_rotation(page)
+    press("Rotate key")(page)
+    expect(page.get_by_role("textbox", name="The new secret")).to_be_focused()
+
+
+def end_the_old_secret(page: Page) -> None:
+    rotate_a_new_key(page)
+    page.get_by_role("link", name="Done").click()
+    page.get_by_text("End it now").click()
+    press("End the old secret")(page)
+    expect(page.get_by_role("heading", name="Secret", exact=True)).to_be_focused()
+
+
+def ask_to_end(page: Page) -> None:
+    page.get_by_text("End it now").click()
+
+
+def open_the_menu(page: Page) -> None:
+    page.locator("details.menu summary").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+KEYS = "{root}" + PATH
+
+STATES = [
+    State("setup", "{setup}", who=None),
+    State("setup error", "{setup}", press("Create administrator"), who=None),
+    State("login", "{root}/login", who=None),
+    State("login error", "{root}/login", sign_in_wrongly, who=None),
+    State("account", "{root}/account"),
+    State("account error", "{root}/account", give_a_wrong_password),
+    State("account saved", "{root}/account", save_the_name),
+    State("no project", KEYS, who="charlie"),
+    State("no keys", KEYS, who="dora"),
+    State("list of keys", KEYS),
+    State("list, first page", KEYS, who="erin"),
+    State("list, second page", KEYS + "?page=2", who="erin"),
+    State("filter without match", KEYS + "?q=matches-nothing"),
+    State("filter by status", KEYS + "?status=revoked"),
+    State("creation form", KEYS, open_the_form),
+    State("creation form, personal token", KEYS, choose_a_token),
+    State("creation form of a member", KEYS + "/new", who="dora"),
+    State("creation error", KEYS, create_wrongly),
+    State("key shown once", KEYS, create_a_key),
+    State("revoke question in the row", KEYS, ask_in_the_row),
+    State("revoke question as a page", KEYS + "/{active}/revoke"),
+    State("revoked in the row", KEYS, revoke_a_new_key),
+    State("key", KEYS + "/{active}"),
+    State("key that expires soon", KEYS + "/{expiring}"),
+    State("key that is expired", KEYS + "/{expired}"),
+    State("key that is revoked", KEYS + "/{revoked}"),
+    State("key with a long name", KEYS + "/{long}"),
+    State("token of somebody else", KEYS + "/{token}"),
+    State("rotation form", KEYS + "/{active}", open_rotation),
+    State("rotation form as a page", KEYS + "/{active}/rotate"),
+    State("rotation error", KEYS + "/{active}", rotate_wrongly),
+    State("rotation of a key with two secrets", KEYS + "/{rotating}/rotate", status=409),
+    State("secret shown once", KEYS, rotate_a_new_key),
+    State("two secrets", KEYS + "/{rotating}"),
+    State("question to end the old secret", KEYS + "/{rotating}", ask_to_end),
+    State("old secret ended", KEYS, end_the_old_secret),
+    State("rename error", KEYS + "/{active}", rename_to_nothing),
+    # What an open menu covers can't be pressed until it is closed: that is not a target now.
+    State("open menu", KEYS + "/{active}", open_the_menu, within=".topbar"),
+    State("not found", "{root}/nowhere", status=404),
+    State("not found, signed out", "{root}/docs/nowhere", who=None, status=404),
+    State("guide", "{root}/docs/authentication"),
+    State("guide, signed out", "{root}/docs/authentication", who=None),
+]
