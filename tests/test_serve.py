@@ -262,6 +262,19 @@ def test_bodies_that_are_too_long_are_refused(tmp_path: Path) -> None:
         assert response.status_code == 413
 
 
+def test_a_token_may_be_as_long_as_the_server_takes(tmp_path: Path) -> None:
+    with serving(tmp_path / "home") as server:
+        for size in (100, 1_000, 10_000, 100_000, 300_000, 1_000_000):
+            answer = httpx.get(
+                f"{server.url}/v1/me", headers={"Authorization": f"Bearer {'a' * size}"}, timeout=30
+            )
+            # What the server itself refuses may be bare; what reaches the app is told.
+            assert answer.status_code in {401, 431, 400}, size
+            if answer.status_code == 401:
+                assert answer.json()["code"] == "invalid_token"
+        assert server.get("/healthz").status_code == 200
+
+
 def test_two_authorization_headers_reach_us_through_the_real_server(tmp_path: Path) -> None:
     with serving(tmp_path / "home") as server:
         for first, second in (("Bearer a", "Bearer b"), ("Basic a", "Bearer b")):

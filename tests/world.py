@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, event, func, select
 from werkzeug.test import TestResponse
 
 from compass.server.core import keys, passwords, projects, users
@@ -97,6 +97,14 @@ class World:
         with self.app.app_context():
             db.session.execute(db.update(model).where(where).values(**values))
             db.session.commit()
+
+    def statements(self) -> list[str]:
+        """Every statement that SQLite runs from now on, whoever puts it to the driver."""
+        seen: list[str] = []
+        with self.app.app_context():
+            db.engine.dispose()
+            event.listen(db.engine, "connect", lambda c, _: c.set_trace_callback(seen.append))
+        return seen
 
     def count(self, model: type[Any]) -> int:
         with self.app.app_context():

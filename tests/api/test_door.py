@@ -146,6 +146,21 @@ def test_a_database_that_is_gone_is_unavailable(world: World, tmp_path: Path) ->
 
 
 @both
+def test_connections_that_were_cut_are_replaced(world: World, kind: str) -> None:
+    """As when PostgreSQL was started anew, or a firewall forgot."""
+    secret, _ = world.key()
+    assert world.call("/v1/me", secret).status_code == 200
+    with world.app.app_context():
+        if kind == "postgresql":
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+            ours = "pg_backend_pid() AND datname = current_database()"
+            db.session.execute(text(others + ours))
+        db.session.rollback()
+    assert world.call("/v1/me", secret).status_code == 200
+    assert world.call("/v1/me", secret).status_code == 200
+
+
+@both
 def test_ready_means_the_schema_is_at_this_version_or_past_it(world: World) -> None:
     def version(revision: str) -> None:
         with world.app.app_context():

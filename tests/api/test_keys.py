@@ -36,7 +36,27 @@ def test_pages_follow_the_cursor(world: World) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=-1", "limit=x", "limit=1.5", "limit=", "cursor=x", "cursor="],
+    [
+        "limit=0",
+        "limit=201",
+        "limit=-1",
+        "limit=x",
+        "limit=1.5",
+        "limit=",
+        "limit=%00",
+        f"limit={'9' * 5000}",
+        "limit=%D9%A1",
+        "limit=1_0",
+        "limit=+1",
+        "cursor=x",
+        "cursor=",
+        "cursor=%00",
+        "cursor=%FF",
+        f"cursor={'x' * 5000}",
+        f"cursor=key_{'0' * 22}'",
+        f"cursor=KEY_{'0' * 23}",
+        f"cursor=prj_{'0' * 23}",
+    ],
 )
 def test_nonsense_in_the_query_is_said_at_its_place(world: World, query: str) -> None:
     secret, _ = world.key(role="admin")

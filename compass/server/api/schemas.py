@@ -31,6 +31,15 @@ class WholeNumber(ma.fields.Integer):
         return super()._validated(value)
 
 
+class Digits(ma.fields.Integer):
+    """An integer in a query: digits alone, where Python also reads 1_0 and other scripts'."""
+
+    def _validated(self, value: Any) -> int:
+        if not (str(value).isascii() and str(value).isdigit()):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
+
 class PersonSchema(ma.Schema):
     id = ma.fields.String(required=True)
     email = ma.fields.String(required=True)
@@ -109,7 +118,7 @@ class KeyPageArguments(ma.Schema):
     class Meta:
         unknown = ma.EXCLUDE
 
-    limit = ma.fields.Integer(
+    limit = Digits(
         load_default=50,
         validate=ma.validate.Range(1, 200, error="Ask for 1 to 200."),
         error_messages={"invalid": "Ask for 1 to 200."},
