@@ -54,9 +54,10 @@ def request_id() -> str:
     It tells requests apart and is no secret, so it need not come from the operating system,
     for whose random bytes a thread lets go of Python's lock.
     """
-    if "request_id" not in g:
-        g.request_id = f"req_{random.getrandbits(64):016x}"
-    return str(g.request_id)
+    known: str | None = g.get("request_id")
+    if known is None:
+        g.request_id = known = f"req_{random.getrandbits(64):016x}"
+    return known
 
 
 def log_crash(error: Exception) -> None:
