@@ -60,9 +60,9 @@ class UTCDateTime(TypeDecorator[datetime]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         """SQLite's text is read in one go: a list of keys has hundreds of times."""
-        return (
-            _read_sqlite if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
-        )
+        if dialect.name == "sqlite":
+            return _read_sqlite
+        return super().result_processor(dialect, coltype)
 
 
 def _read_sqlite(text: str | None) -> datetime | None:

@@ -57,7 +57,7 @@ def violations(page: Page, within: str) -> Iterator[str]:
             yield f"{rule['id']}: {rule['help']}: {node['html']}: {node['failureSummary']}"
 
 
-TO_REACH = ["list of keys", "creation form", "key", "open menu"]
+TO_REACH = ["list of keys", "creation form", "key", "rotation form", "two secrets", "open menu"]
 
 # What is there to be reached. Of radio buttons Tab reaches the one that is chosen, or the first.
 CONTROLS = """() => {
