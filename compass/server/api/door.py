@@ -129,8 +129,9 @@ def _enter() -> None:
     g.verified = outcome
     rate_limit.count(outcome.id)
     _require_role(outcome)
-    agent = request.headers.get("User-Agent")
-    verification.note_use(outcome, request.remote_addr, agent)
+    if verification.is_use_due(outcome):
+        agent = request.headers.get("User-Agent")
+        verification.note_use(outcome, request.remote_addr, agent)
 
 
 def _require_role(outcome: Verified) -> None:

@@ -186,14 +186,18 @@ def _verified(found: Any) -> Verified:
     )
 
 
+def is_use_due(verified: Verified) -> bool:
+    """Whether a minute has passed since this secret's use was noted."""
+    noted = verified.secret_last_used_at
+    return noted is None or noted <= now() - USE_NOTED_EVERY
+
+
 def note_use(verified: Verified, address: str | None, user_agent: str | None) -> None:
-    """Writes when and from where this secret was used, at most once a minute.
+    """Writes when and from where this secret was used, unless another request just did.
 
     On the side: it gives up rather than waits, and its failure fails nothing.
     """
     moment = now()
-    if verified.secret_last_used_at and verified.secret_last_used_at > moment - USE_NOTED_EVERY:
-        return
     with brief() as connection:
         connection.execute(
             update(KeySecret)

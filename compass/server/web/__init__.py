@@ -3,7 +3,7 @@
 from flask import Flask
 from htmx_flask import Htmx
 
-from compass.server.web import assets, compression, door, errors, times
+from compass.server.web import assets, door, errors, times
 
 # For the routes that they add to the door.
 from compass.server.web import (  # isort: skip
@@ -23,6 +23,5 @@ def init_app(app: Flask) -> None:
     Htmx(app)
     assets.init_app(app)
     times.init_app(app)
-    compression.init_app(app)
     door.init_app(app)
     app.register_blueprint(door.web)

@@ -7,16 +7,13 @@ and with that, none that shows a secret.
 
 import gzip
 
-from flask import Flask, Response, request
+from flask import Response, request
 
 SMALLEST = 1024
 
 
-def init_app(app: Flask) -> None:
-    app.after_request(_compress)
-
-
-def _compress(response: Response) -> Response:
+def compressed(response: Response) -> Response:
+    """The same answer to the request under way, compressed if it may be."""
     if response.mimetype != "text/html":
         return response
     response.vary.add("Accept-Encoding")

@@ -19,6 +19,7 @@ from compass.server.core import key_list, sessions
 from compass.server.core.access import Person
 from compass.server.core.models import User
 from compass.server.requests import is_key_door
+from compass.server.web.compression import compressed
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -195,4 +196,4 @@ def _headers(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Frame-Options"] = "DENY"
     response.vary.add("HX-Request")
-    return response
+    return compressed(response)
