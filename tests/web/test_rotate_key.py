@@ -228,7 +228,7 @@ def test_the_page_tells_the_history(world: World) -> None:
         page.index(words)
         for words in (
             "Revoked", "by the key itself", "Ended the old secret", "Rotated: new secret",
-            "kept for 1 hour; expiry set to 30 days from then", "Renamed from CI Pipeline",
+            "kept for 1 hour; to expire after 30 days", "Renamed from CI Pipeline",
             "Created for 30 days",
         )
     ]  # fmt: skip
