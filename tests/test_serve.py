@@ -1,6 +1,7 @@
 """`compass-server serve` as an operator meets it: real processes, real sockets."""
 
 import re
+import resource
 import signal
 import socket
 import stat
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -25,6 +27,7 @@ from tests.servers import (
 )
 from tests.world import PASSWORD, PATH, secret_in
 
+FORM = "application/x-www-form-urlencoded"
 ADA = {"email": "ada@example.org", "name": "Ada", "password": PASSWORD}
 
 
@@ -208,6 +211,32 @@ def test_clients_that_never_finish_sending_do_not_stop_the_keys(tmp_path: Path) 
             for client in silent:
                 client.close()
         wait_until(lambda: server.client().post("/login").status_code == 400)
+
+
+def test_a_thousand_connections_that_say_nothing_keep_nobody_out(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    with serving(tmp_path / "home") as server, ExitStack() as stack:
+        host, port = server.url.removeprefix("http://").split(":")
+        for number in range(1200):
+            client = stack.enter_context(socket.create_connection((host, int(port))))
+            # Half of them in the middle of a header, half between two requests.
+            end = b"\r\n\r\n" if number % 2 else b"\r\nX-Slow: "
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x" + end)
+        assert httpx.get(f"{server.url}/healthz", timeout=8).status_code == 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_body_that_is_refused_unread_ends_its_connection(tmp_path: Path) -> None:
+    """Or the next request on it would be lost with what is still on its way."""
+    with serving(tmp_path / "home") as server, server.client() as client:
+        for path, kind in (("/v1/keys/self/rotate", "application/json"), ("/login", FORM)):
+            for _ in range(5):
+                refused = client.post(
+                    path, content=b"x" * 1_100_000, headers={"Content-Type": kind}
+                )
+                assert refused.headers.get("Connection") == "close"
+                assert client.get("/healthz").status_code == 200
 
 
 def test_a_form_that_was_cut_off_creates_nothing(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.types import TypeDecorator
@@ -160,7 +160,7 @@ def brief() -> Iterator[Connection]:
                     connection.rollback()
                     driver.execute("PRAGMA synchronous = FULL")
                     driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    except OperationalError:
+    except DBAPIError:
         pass
 
 

@@ -7,9 +7,9 @@ refused with a 503, and requests without one, which is what most keys send, go o
 A body that ends too soon is refused as well: a form that was cut off says something else than
 its sender did.
 
-Calls with a key and without a body take turns where the database is a file. They wait for nothing
-then, but each question to SQLite lets go of Python's lock for a moment, and threads that snatch
-it from one another in the middle of their requests make all of them slower.
+What is read with a key takes turns where the database is a file. It waits for nothing then, but
+each question to SQLite lets go of Python's lock for a moment, and threads that snatch it from one
+another in the middle of their requests make all of them slower.
 """
 
 import threading
@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from contextlib import nullcontext
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compass.server.requests import REFUSED, is_key_door
 
@@ -44,10 +44,12 @@ class Gate:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         if _has_body(environ):
+            if _is_longer(environ.get("CONTENT_LENGTH") or "", self._longest):
+                start_response = _closing(start_response)
             status = self._take(environ)
             if status is not None:
                 environ[REFUSED] = status
-        elif is_key_door(environ.get("PATH_INFO", "")):
+        elif environ["REQUEST_METHOD"] == "GET" and is_key_door(environ.get("PATH_INFO", "")):
             with self._turn:
                 return self._app(environ, start_response)
         return self._app(environ, start_response)
@@ -58,7 +60,7 @@ class Gate:
         if not declared and not is_key_door(environ.get("PATH_INFO", "")):
             # Of a form in chunks nobody could tell whether it was cut off.
             return 411
-        if declared.isdigit() and int(declared) > self._longest:
+        if _is_longer(declared, self._longest):
             # Left unread: the application refuses it by its length.
             return None
         patience = self._last_start + PATIENCE_SECONDS - time.monotonic()
@@ -81,3 +83,16 @@ def _has_body(environ: "WSGIEnvironment") -> bool:
     return environ.get("CONTENT_LENGTH", "") not in {"", "0"} or bool(
         environ.get("HTTP_TRANSFER_ENCODING")
     )
+
+
+def _is_longer(declared: str, longest: int) -> bool:
+    return declared.isdigit() and int(declared) > longest
+
+
+def _closing(start_response: "StartResponse") -> "StartResponse":
+    """With what was left unread still on its way, the connection is of no more use."""
+
+    def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        return start_response(status, [*headers, ("Connection", "close")], *more)
+
+    return start

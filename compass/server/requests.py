@@ -44,6 +44,11 @@ def said(error: HTTPException) -> str | None:
     return error.description if error.description != type(error).description else None
 
 
+def address() -> str | None:
+    """Where the request comes from, cut to what is kept: a proxy may let anything through."""
+    return request.remote_addr[:64] if request.remote_addr else None
+
+
 def is_key_door(path: str) -> bool:
     return path == "/v1" or path.startswith("/v1/")
 

@@ -2,6 +2,7 @@
 
 import logging.config
 import os
+import resource
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ import click
 from granian import Granian
 from granian.constants import Interfaces
 from granian.errors import ConfigurationError
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from sqlalchemy.exc import DatabaseError
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 STOP_WITHIN_SECONDS = 8
 # More threads only take Python's lock from one another; all but one may wait for slow clients.
 THREADS = 2
+# Of each worker at once, and how long each may be silent between two requests.
+CONNECTIONS = 8192
+IDLE_SECONDS = 10
 # From the command to its worker processes.
 _THREADS_VARIABLE = "_COMPASS_THREADS"
 
@@ -61,6 +66,7 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int)
     except OSError as error:
         raise click.ClickException(f"COMPASS_HOME can't be used: {error}") from None
     os.environ[_THREADS_VARIABLE] = str(threads)
+    _allow_connections()
     try:
         Granian(
             "compass.server.serve:worker",
@@ -75,6 +81,9 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int)
             log_dictconfig=logs.config(),
             respawn_failed_workers=True,
             websockets=False,
+            # Connections that send nothing, or have nothing to send, must not keep out others.
+            backpressure=CONNECTIONS,
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_SECONDS * 1000),
         ).serve()
     except ConfigurationError:
         sys.exit(1)
@@ -85,7 +94,9 @@ def worker() -> "WSGIApplication":
     app = create_app()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     readers = int(os.environ[_THREADS_VARIABLE]) - 1
-    return Gate(app, readers, MAX_BODY, in_turns=app.config["COMPASS"].is_sqlite)
+    settings: Settings = app.config["COMPASS"]
+    waits_for_nothing = settings.is_sqlite and settings.rate_limit_storage == "memory://"
+    return Gate(app, readers, MAX_BODY, in_turns=waits_for_nothing)
 
 
 def _end_with(parent: int) -> None:
@@ -93,6 +104,14 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _allow_connections() -> None:
+    """Each takes a descriptor, of which many systems give a process 1024 until it asks."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS if hard == resource.RLIM_INFINITY else min(hard, 2 * CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _prepare(settings: Settings, host: str, port: int) -> None:

@@ -13,7 +13,7 @@ from compass.server import create_app
 from compass.server.config import Settings
 from compass.server.db import db
 from tests.conftest import both, dispose
-from tests.world import World
+from tests.world import PASSWORD, World
 
 
 def v1_rules(app: Flask) -> list[tuple[str, str]]:
@@ -143,6 +143,26 @@ def test_a_database_that_is_gone_is_unavailable(world: World, tmp_path: Path) ->
     response = world.call("/v1/me", secret)
     assert (response.status_code, response.json["code"]) == (503, "unavailable")
     assert world.call("/healthz").status_code == 200
+
+
+@both
+def test_an_address_may_be_anything_that_a_proxy_lets_through(settings: Settings) -> None:
+    from dataclasses import replace
+
+    app = create_app(replace(settings, trusted_proxies=1))
+    world = World(app)
+    secret, key_id = world.key()
+    headers = {"Authorization": f"Bearer {secret}", "X-Forwarded-For": "x" * 300}
+    assert app.test_client().get("/v1/me", headers=headers).status_code == 200
+    used = world.stored(key_id).last_use
+    assert used is not None
+    assert used.last_used_address == "x" * 64
+    browser = world.browser()
+    far = {"X-Forwarded-For": "y" * 300}
+    form = {"email": "alice@example.org", "password": PASSWORD}
+    assert browser.post("/login", form, headers=far).status_code == 303
+    assert browser.post("/account", {"name": "Alice"}, headers=far).status_code == 303
+    dispose(app)
 
 
 @both

@@ -68,7 +68,7 @@ def test_a_third_secret_is_a_conflict(world: World) -> None:
     assert "two secrets already" in third.json["detail"]
     behind = rotate(world, old, overlap_hours=1)
     assert behind.status_code == 409
-    assert "Only the newest one can rotate" in behind.json["detail"]
+    assert "Only the newest one can be replaced" in behind.json["detail"]
     assert len(world.stored(key_id).secrets) == 2
     assert len(world.events("key.rotated")) == 1
     assert status(world, old) == status(world, new) == (200, None)

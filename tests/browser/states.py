@@ -221,6 +221,10 @@ def end_the_old_secret(page: Page) -> None:
     expect(page.get_by_role("heading", name="Secret", exact=True)).to_be_focused()
 
 
+def ask_to_take_back(page: Page) -> None:
+    page.get_by_text("Lost it?").click()
+
+
 def ask_to_end(page: Page) -> None:
     page.get_by_text("End it now").click()
 
@@ -268,6 +272,7 @@ STATES = [
     State("secret shown once", KEYS, rotate_a_new_key),
     State("two secrets", KEYS + "/{rotating}"),
     State("question to end the old secret", KEYS + "/{rotating}", ask_to_end),
+    State("question to take a rotation back", KEYS + "/{rotating}", ask_to_take_back),
     State("old secret ended", KEYS, end_the_old_secret),
     State("rename error", KEYS + "/{active}", rename_to_nothing),
     # What an open menu covers can't be pressed until it is closed: that is not a target now.

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from compass.server.core import keys, login, passwords, setup, users
+from compass.server.core import keys, login, passwords, rotation, setup, users
 from compass.server.core.access import Operator, Person
 from compass.server.core.errors import Refusal
 from compass.server.core.keys import Draft
@@ -75,6 +75,40 @@ def test_a_renaming_and_a_revocation(world: World) -> None:
     renamed = world.stored(key_id).name == "New"
     assert outcomes == ["won", "won" if renamed else "A revoked key keeps its name."]
     assert len(world.events("key.renamed")) == int(renamed)
+
+
+@both
+def test_two_rotations_leave_one_new_secret(world: World) -> None:
+    _, key_id = world.key()
+    seen = world.stored(key_id).secret.id
+    outcomes = race(world, *[lambda: rotation.rotate(alice(), key_id, "0", None, seen)] * 4)
+    assert outcomes == ["won"] + [rotation.OUT_OF_DATE] * 3
+    assert len(world.stored(key_id).secrets) == 2
+    assert len(world.events("key.rotated")) == 1
+
+
+@both
+def test_two_ends_of_one_overlap_are_one_event(world: World) -> None:
+    _, key_id = world.key()
+    for _ in range(5):
+        with world.app.app_context(), transaction():
+            rotation.rotate(alice(), key_id, "24")
+        assert race(world, *[lambda: rotation.end_overlap(alice(), key_id)] * 4) == ["won"] * 4
+    assert len(world.events("key.overlap_ended")) == 5
+
+
+@both
+def test_a_rotation_and_a_revocation(world: World) -> None:
+    _, key_id = world.key()
+    outcomes = race(
+        world,
+        lambda: keys.revoke(alice(), key_id),
+        lambda: rotation.rotate(alice(), key_id, "24"),
+    )
+    rotated = len(world.stored(key_id).secrets) == 2
+    assert outcomes[0] == "won"
+    assert rotated is (outcomes[1] == "won")
+    assert world.stored(key_id).status == "revoked"
 
 
 @both

@@ -1,12 +1,14 @@
 """Rotation in the browser: a second secret of the same key, and the end of the old one."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from werkzeug.test import TestResponse
 
 from compass.server.core.models import Key, KeySecret
+from compass.server.core.rotation import REMEMBERED
 from tests.conftest import both
 from tests.world import PATH, Browser, World, secret_in
 
@@ -235,3 +237,96 @@ def test_the_page_tells_the_history(world: World) -> None:
     assert places == sorted(places)
     assert secret not in page
     assert new not in page
+
+
+def shown_secret(page: str, action: str) -> str:
+    """The secret that a form of the page is about."""
+    found = re.search(rf'{action}".*?name="secret" value="(\d+)"', page, re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+@both
+def test_a_stale_page_ends_no_other_secret_than_the_one_it_shows(world: World) -> None:
+    first, key_id = world.key()
+    browser = world.browser("alice")
+    second = secret_in(rotate(browser, key_id).text)
+    stale = {"secret": shown_secret(browser.get(f"{PATH}/{key_id}").text, "/end-overlap")}
+    browser.post(f"{PATH}/{key_id}/end-overlap", stale)
+    third = secret_in(rotate(browser, key_id).text)
+    assert browser.post(f"{PATH}/{key_id}/end-overlap", stale).status_code == 303
+    assert not passes(world, first)
+    assert passes(world, second)
+    assert passes(world, third)
+
+
+@both
+def test_a_stale_form_replaces_no_other_secret_than_the_one_it_shows(world: World) -> None:
+    """Also one that is sent twice: nobody is left with a secret that has ended already."""
+    _, key_id = world.key()
+    browser = world.browser("alice")
+    form = browser.get(f"{PATH}/{key_id}/rotate").text
+    stale = {"overlap_hours": "0", "secret": shown_secret(form, "/rotate")}
+    new = secret_in(browser.post(f"{PATH}/{key_id}/rotate", stale).text)
+    for htmx in (False, True):
+        again = browser.post(f"{PATH}/{key_id}/rotate", stale, htmx=htmx)
+        assert again.status_code == 409
+        assert "was rotated already" in again.text
+        assert ("HX-Refresh" in again.headers) is htmx
+    assert "was rotated already" in browser.get(f"{PATH}/{key_id}").text
+    assert passes(world, new)
+    for nonsense in ("x", "-1", "9" * 50):
+        assert (
+            browser.post(f"{PATH}/{key_id}/rotate", stale | {"secret": nonsense}).status_code == 409
+        )
+
+
+@both
+def test_a_rotation_whose_secret_was_lost_can_be_taken_back(world: World) -> None:
+    old, key_id = world.key()
+    browser = world.browser("alice")
+    lost = secret_in(rotate(browser, key_id).text)
+    page = browser.get(f"{PATH}/{key_id}").text
+    form = {"secret": shown_secret(page, "/take-back")}
+    assert browser.post(f"{PATH}/{key_id}/take-back", form).status_code == 303
+    assert world.call("/v1/me", lost).json["code"] == "rotated_token"
+    assert passes(world, old)
+    stored = world.stored(key_id)
+    assert stored.old_secret is None
+    assert stored.hint == f"{old[:15]}…{old[-4:]}"
+    assert world.call("/v1/me", old).json["key"]["hint"] == stored.hint
+    assert [event.details["hint"] for event in world.events("key.rotation_taken_back")] == [
+        f"{lost[:15]}…{lost[-4:]}"
+    ]
+    assert browser.post(f"{PATH}/{key_id}/take-back", form).status_code == 409
+    assert passes(world, secret_in(rotate(browser, key_id).text))
+
+
+@both
+def test_a_new_secret_that_is_in_use_is_not_taken_back(world: World) -> None:
+    old, key_id = world.key()
+    browser = world.browser("alice")
+    new = secret_in(rotate(browser, key_id).text)
+    world.call("/v1/me", new)
+    assert "/take-back" not in browser.get(f"{PATH}/{key_id}").text
+    for htmx in (False, True):
+        answer = browser.post(f"{PATH}/{key_id}/take-back", htmx=htmx)
+        assert answer.status_code == 409
+        assert "in use already" in answer.text
+    assert passes(world, new)
+    assert passes(world, old)
+    browser.post(f"{PATH}/{key_id}/end-overlap")
+    assert browser.post(f"{PATH}/{key_id}/take-back").status_code == 409
+    assert passes(world, new)
+
+
+@both
+def test_the_last_use_is_remembered_through_any_number_of_rotations(world: World) -> None:
+    secret, key_id = world.key()
+    world.call("/v1/me", secret)
+    used = world.stored(key_id).last_used_at
+    browser = world.browser("alice")
+    for _ in range(REMEMBERED + 2):
+        assert rotate(browser, key_id, overlap="0").status_code == 200
+    assert world.call("/v1/me", secret).json["code"] == "rotated_token"
+    assert world.stored(key_id).last_used_at == used

@@ -43,7 +43,8 @@ def keys(items: Sequence[Key], next_cursor: str | None) -> Body:
 
 
 def rotated(secret: str, rotated: Key) -> Body:
-    ends_at = rotated.secrets[-2].ends_at
+    # Of those with an end, the one before the newest has the last.
+    ends_at = max(each.ends_at for each in rotated.secrets if each.ends_at)
     return {"secret": secret, "key": key(rotated), "previous_ends_at": _instant(ends_at)}
 
 

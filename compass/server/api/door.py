@@ -13,6 +13,7 @@ from flask_smorest import Blueprint
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
 
+from compass.server import requests
 from compass.server.api import authentication, rate_limit
 from compass.server.api.problems import ProblemSchema
 from compass.server.core import verification
@@ -111,7 +112,7 @@ def caller() -> KeyHolder:
         project_id=key.project_id,
         role=key.power,
         owner_id=key.owner.id if key.owner else None,
-        address=request.remote_addr,
+        address=requests.address(),
     )
 
 
@@ -131,7 +132,7 @@ def _enter() -> None:
     _require_role(outcome)
     if verification.is_use_due(outcome):
         agent = request.headers.get("User-Agent")
-        verification.note_use(outcome, request.remote_addr, agent)
+        verification.note_use(outcome, requests.address(), agent)
 
 
 def _require_role(outcome: Verified) -> None:

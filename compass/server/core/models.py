@@ -204,14 +204,15 @@ class Key(Model):
 
     @property
     def secret(self) -> "KeySecret":
-        """The newest one."""
-        return self.secrets[-1]
+        """The newest one, which has no end of its own: there is always one."""
+        return next(secret for secret in self.secrets if secret.ends_at is None)
 
     @property
     def old_secret(self) -> "KeySecret | None":
         """The one before, while a rotation lets it go on."""
-        old = self.secrets[-2] if len(self.secrets) > 1 else None
-        return old if old and old.ends_at and old.ends_at > now() else None
+        moment = now()
+        ending = (each for each in self.secrets if each.ends_at and each.ends_at > moment)
+        return next(ending, None)
 
     @property
     def hint(self) -> str:

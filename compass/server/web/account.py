@@ -6,6 +6,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import Form, PasswordField, StringField
 
+from compass.server import requests
 from compass.server.core import login, passwords, throttle, users
 from compass.server.core.errors import Findings, Invalid
 from compass.server.db import transaction
@@ -49,7 +50,7 @@ def reload_password() -> AnyResponse:
 @web.post("/account/password")
 def change_password() -> AnyResponse:
     form = PasswordForm(request.form)
-    email, address = me().user.email, request.remote_addr or ""
+    email, address = me().user.email, requests.address() or ""
     current, new = form.current_password.data or "", form.password.data or ""
     wrong = Findings()
     with wrong:

@@ -1,8 +1,9 @@
 """Pages go out compressed, where that gives nothing away.
 
 What a page's length tells is what an attacker can read of it, if they can put words of their own
-into it (BREACH). So only pages that were asked for without any are compressed: no query, no form;
-and with that, none that shows a secret.
+into it again and again (BREACH). So only pages that were asked for without any are compressed: no
+query, no form; and with that, none that shows a key. What is left to guess is the form's token,
+and that is signed anew with each second.
 """
 
 import gzip

@@ -14,6 +14,7 @@ from htmx_flask import request
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
+from compass.server import requests
 from compass.server.config import settings
 from compass.server.core import key_list, sessions
 from compass.server.core.access import Person
@@ -93,7 +94,7 @@ def is_signed_in() -> bool:
 
 def me() -> Person:
     """Whoever is signed in."""
-    return Person(user=current_user.user, address=request.remote_addr)
+    return Person(user=current_user.user, address=requests.address())
 
 
 def start_session(session_id: str, user: User) -> None:

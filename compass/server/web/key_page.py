@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import flask
 from flask import Response, flash, redirect, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
@@ -9,7 +10,7 @@ from wtforms import Form, StringField
 
 from compass.server.core import access, audit, keys, rotation
 from compass.server.core.access import Action
-from compass.server.core.errors import Invalid
+from compass.server.core.errors import Conflict, Invalid
 from compass.server.core.models import Key
 from compass.server.db import transaction
 from compass.server.web import key_form
@@ -23,6 +24,7 @@ class RenameForm(Form):
 
 
 class RotateForm(Form):
+    secret = StringField("The secret to replace")
     overlap_hours = StringField("The old secret goes on working for")
     expires_in_days = StringField("Expires")
 
@@ -77,9 +79,13 @@ def rename_key(key_id: str) -> AnyResponse:
 @web.get(f"{PATH}/<key_id>/rotate")
 def ask_rotate(key_id: str) -> Response:
     key = keys.get(me(), key_id)
-    rotation.require_rotatable(me(), key)
+    try:
+        rotation.require_rotatable(me(), key)
+    except Conflict as conflict:
+        return _conflict(key_id, conflict)
     days = request.args.get("expires_in_days", rotation.renewed_days(key))
     form = RotateForm(
+        secret=str(key.secret.id),
         overlap_hours=request.args.get("overlap_hours", "24"),
         expires_in_days=str(days or ""),
     )
@@ -89,25 +95,61 @@ def ask_rotate(key_id: str) -> Response:
 @web.post(f"{PATH}/<key_id>/rotate")
 def rotate_key(key_id: str) -> Response:
     form = RotateForm(request.form)
+    hours = form.overlap_hours.data or ""
     days = form.expires_in_days.data if "expires_in_days" in request.form else None
     try:
         with transaction():
-            secret, key = rotation.rotate(me(), key_id, form.overlap_hours.data or "", days)
+            secret, key = rotation.rotate(me(), key_id, hours, days, _secret_meant())
     except Invalid as invalid:
         show_errors(form, invalid)
         return _rotate_form(keys.get(me(), key_id), form, 422)
+    except Conflict as conflict:
+        return _conflict(key_id, conflict)
     return render("keys/_rotated.html", "keys/key.html", secret=secret, **_of(key))
 
 
 @web.post(f"{PATH}/<key_id>/end-overlap")
 def end_overlap(key_id: str) -> AnyResponse:
     with transaction():
-        key = rotation.end_overlap(me(), key_id)
-    words = f"The old secret of {key.name} has ended."
+        key = rotation.end_overlap(me(), key_id, _secret_meant())
+    return _changed(key, f"The old secret of {key.name} has ended.")
+
+
+@web.post(f"{PATH}/<key_id>/take-back")
+def take_back(key_id: str) -> AnyResponse:
+    try:
+        with transaction():
+            key = rotation.take_back(me(), key_id, _secret_meant())
+    except Conflict as conflict:
+        return _conflict(key_id, conflict)
+    return _changed(key, f"The rotation of {key.name} was taken back.")
+
+
+def _secret_meant() -> int | None:
+    """Which secret the form was about: the key may have other ones since the page was shown."""
+    typed = request.form.get("secret", "")
+    if not typed:
+        return None
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 19 else -1
+
+
+def _changed(key: Key, words: str) -> AnyResponse:
     if not request.htmx:
         flash(words)
-        return redirect(url_for("web.show_key", key_id=key_id), 303)
+        return redirect(url_for("web.show_key", key_id=key.id), 303)
     return announce(render("keys/_state.html", "keys/key.html", focus="secret", **_of(key)), words)
+
+
+def _conflict(key_id: str, conflict: Conflict) -> Response:
+    """The key as it is now, with the reason: the page that was acted on is out of date."""
+    key = keys.get(me(), key_id)
+    context = {"conflict": str(conflict), **_of(key)}
+    response = flask.make_response(flask.render_template("keys/key.html", **context), 409)
+    if request.htmx:
+        # Errors are not swapped in: the whole page is loaded anew, and says it there.
+        flash(str(conflict), "wrong")
+        response.headers["HX-Refresh"] = "true"
+    return response
 
 
 def _rotate_form(key: Key, form: RotateForm, status: int = 200) -> Response:

@@ -6,6 +6,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import EmailField, Form, HiddenField, PasswordField
 
+from compass.server import requests
 from compass.server.core import login as signing_in
 from compass.server.core import sessions, setup
 from compass.server.db import transaction
@@ -41,7 +42,7 @@ def login() -> AnyResponse:
 def do_login() -> AnyResponse:
     form = LoginForm(request.form)
     email, password = form.email.data or "", form.password.data or ""
-    address, agent = request.remote_addr or "", request.headers.get("User-Agent")
+    address, agent = requests.address() or "", request.headers.get("User-Agent")
     with transaction():
         signing_in.claim(email, address)
     proof = signing_in.check(email, password)

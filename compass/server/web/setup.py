@@ -5,6 +5,7 @@ from flask import Response, abort, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import EmailField, Form, HiddenField, PasswordField, StringField
 
+from compass.server import requests
 from compass.server.core import login, passwords, setup, users
 from compass.server.core.errors import Findings, Invalid
 from compass.server.db import transaction
@@ -33,7 +34,7 @@ def show_setup() -> Response:
 def do_setup() -> AnyResponse:
     form = SetupForm(request.form)
     _check(form.setup_token.data or "")
-    address, agent = request.remote_addr or "", request.headers.get("User-Agent")
+    address, agent = requests.address() or "", request.headers.get("User-Agent")
     wrong = Findings()
     with wrong:
         passwords.check(form.password.data or "")
