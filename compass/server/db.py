@@ -106,6 +106,8 @@ def _prepare_connection(connection: Any, _record: object) -> None:
         # What was answered is on the disk: a revoked key stays revoked after a power cut.
         "synchronous = FULL",
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        # Read in place, so that a million keys are found as fast as a thousand are.
+        f"mmap_size = {1 << 30}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

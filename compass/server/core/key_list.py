@@ -1,5 +1,6 @@
 """The list of keys that an actor may see: filtered, searched, in pages."""
 
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
@@ -12,6 +13,8 @@ from compass.server.core.models import EXPIRY_WARNING, Key, KeySecret, KeyStatus
 from compass.server.db import db
 
 PAGE_SIZE = 50
+# What can be part of one.
+_HINT = re.compile(r"[0-9A-Za-z_…]+")
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,15 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         owners = select(User.id).where(
             or_(User.name.ilike(pattern, escape="\\"), User.email.ilike(pattern, escape="\\"))
         )
-        # Of the keys in view alone, however many others there are.
-        its_secrets = select(KeySecret.id).where(KeySecret.key_id == Key.id)
-        conditions.append(
-            or_(
-                Key.name.ilike(pattern, escape="\\"),
-                Key.owner_id.in_(owners),
-                exists(its_secrets.where(KeySecret.hint.like(pattern, escape="\\"))),
-            )
-        )
+        places: list[ColumnElement[bool]] = [
+            Key.name.ilike(pattern, escape="\\"),
+            Key.owner_id.in_(owners),
+        ]
+        if _HINT.fullmatch(wanted.q):
+            # Of the keys in view alone, however many others there are.
+            its_secrets = select(KeySecret.id).where(KeySecret.key_id == Key.id)
+            places.append(exists(its_secrets.where(KeySecret.hint.like(pattern, escape="\\"))))
+        conditions.append(or_(*places))
     return conditions
 
 

@@ -38,6 +38,7 @@ def exact(moment: datetime) -> str:
 
 def stamp(moment: datetime) -> Markup:
     """A <time> that shows how far away and holds the exact instant."""
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        rfc3339(moment), exact(moment), ago(moment)
+    # All of it is our own, and a list has hundreds: Markup's own formatting is slow.
+    return Markup(  # noqa: S704
+        f'<time datetime="{rfc3339(moment)}" title="{exact(moment)}">{ago(moment)}</time>'
     )
