@@ -14,9 +14,9 @@ from compass.server.core.models import Key, KeySecret, Membership, Project, User
 from compass.server.db import db
 from compass.server.resources import folder
 from tests.conftest import both
-from tests.world import World
+from tests.world import PATH, World
 
-REVISIONS = ["0001", "0002", "0003", "0004"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
 
 
 def tables(app: Flask) -> set[str]:
@@ -65,7 +65,7 @@ def test_a_table_that_is_built_anew_takes_no_other_with_it(world: World, tmp_pat
     shutil.copytree(folder("migrations"), scripts)
     (scripts / "versions" / "9999_rebuild_projects.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '9999', '0004'\n"
+        "revision, down_revision = '9999', '0005'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('projects', recreate='always') as batch:\n"
         "        batch.alter_column('description', server_default='')\n"
@@ -124,3 +124,17 @@ def test_keys_made_before_rotation_have_the_lifetime_that_they_were_given(world:
         downgrade(revision="0003")
         upgrade()
     assert {key_id: world.stored(key_id).lifetime_days for key_id in ids} == ids
+
+
+@both
+def test_secrets_made_before_people_were_shown_to_whoever_made_them(world: World) -> None:
+    world.set_role("bob", "admin")
+    _, key_id = world.key(by="alice")
+    world.browser("bob").post(f"{PATH}/{key_id}/rotate", {"overlap_hours": "24"})
+    self_rotated, other_id = world.key("Other", by="alice")
+    world.call("/v1/keys/self/rotate", self_rotated, "POST")
+    with world.app.app_context():
+        downgrade(revision="0004")
+        upgrade()
+    assert [each.shown_to_id for each in world.stored(key_id).secrets] == [world.alice, world.bob]
+    assert [each.shown_to_id for each in world.stored(other_id).secrets] == [world.alice, None]

@@ -1,11 +1,9 @@
 """The shapes of /v1. Every member is always there, null where there is none."""
 
-from datetime import datetime
 from typing import Any
 
 import marshmallow as ma
 
-from compass.server.core.clock import rfc3339
 from compass.server.core.models import KeyStatus, KeyType, Role
 from compass.server.core.rotation import LONGEST_OVERLAP_HOURS
 
@@ -14,9 +12,6 @@ _OVERLAP = f"Give a whole number of hours from 1 to {LONGEST_OVERLAP_HOURS}."
 
 class Instant(ma.fields.DateTime):
     """RFC 3339 in UTC with `Z`."""
-
-    def _serialize(self, value: datetime | None, *_: Any, **__: Any) -> str | None:
-        return None if value is None else rfc3339(value)
 
 
 class WholeNumber(ma.fields.Integer):

@@ -54,18 +54,24 @@ def create(actor: Actor, draft: Draft, owner: User | None = None) -> tuple[str, 
     days = checked.days
     secret = tokens.mint(checked.type)
     created_at = now()
+    creator = actor.user if isinstance(actor, Person) else None
     key = Key(
         project=checked.project,
         name=checked.name,
         type=checked.type,
         role=checked.role,
         owner=owner if checked.type is KeyType.PERSONAL else None,
-        creator=actor.user if isinstance(actor, Person) else None,
+        creator=creator,
         created_at=created_at,
         expires_at=created_at + timedelta(days=days) if days else None,
         lifetime_days=days,
         secrets=[
-            KeySecret(digest=tokens.digest(secret), hint=tokens.hint(secret), created_at=created_at)
+            KeySecret(
+                digest=tokens.digest(secret),
+                hint=tokens.hint(secret),
+                created_at=created_at,
+                shown_to_id=creator.id if creator else None,
+            )
         ],
     )
     db.session.add(key)

@@ -67,6 +67,10 @@ class User(Model):
     is_admin: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
     disabled_at: Mapped[datetime | None]
+    # Where they were last, for the navigation to begin with.
+    last_project_id: Mapped[str | None] = mapped_column(
+        ForeignKey("projects.id", ondelete="SET NULL")
+    )
 
 
 class Session(Model):
@@ -124,6 +128,53 @@ class Membership(Model):
 
     user: Mapped[User] = relationship()
     project: Mapped[Project] = relationship()
+
+
+class Invitation(Model):
+    """A one-time link that makes an account. Its token is shown once and kept only hashed."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("inv"))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(254), index=True)
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    project_id: Mapped[str | None] = mapped_column(
+        ForeignKey("projects.id", ondelete="SET NULL"), index=True
+    )
+    # In that project, where there is one.
+    role: Mapped[Role] = mapped_column(_words(Role), default=Role.MEMBER)
+    # None: by the operator.
+    creator_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    project: Mapped[Project | None] = relationship(lazy="joined")
+    creator: Mapped[User | None] = relationship(lazy="joined")
+
+    @property
+    def name(self) -> str:
+        """What the record of it is called."""
+        return self.email
+
+
+class PasswordReset(Model):
+    """A one-time link that sets a password. Kept only hashed, and at most one a user."""
+
+    __tablename__ = "password_resets"
+
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    # None: by the operator.
+    creator_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+
+    user: Mapped[User] = relationship(foreign_keys=user_id, lazy="joined", innerjoin=True)
 
 
 class Revoker(NamedTuple):
@@ -253,6 +304,8 @@ class KeySecret(Model):
     last_used_at: Mapped[datetime | None]
     last_used_address: Mapped[str | None] = mapped_column(String(64))
     last_used_agent: Mapped[str | None] = mapped_column(String(200))
+    # Who has seen it. None: the operator, or the key that rotated itself.
+    shown_to_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
 
     key: Mapped[Key] = relationship(back_populates="secrets")
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete, or_, select, update
 
 from compass.server.config import settings
 from compass.server.core import access, audit, keys, tokens
-from compass.server.core.access import Action, Actor, KeyHolder
+from compass.server.core.access import Action, Actor, KeyHolder, Person
 from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid
 from compass.server.core.models import Key, KeySecret, KeyStatus
@@ -49,7 +49,7 @@ def rotate(
         days = renewed_days(key) if expires_in_days is None else keys.parse_days(expires_in_days)
     wrong.settle()
     expires_at = now() + timedelta(days=days) if days else None
-    secret = _replace(key, hours, secret_id, expires_at=expires_at, lifetime_days=days)
+    secret = _replace(actor, key, hours, secret_id, expires_at=expires_at, lifetime_days=days)
     audit.record(actor, "key.rotated", key, hint=key.hint, overlap_hours=hours, days=days)
     return secret, key
 
@@ -61,7 +61,7 @@ def rotate_self(caller: KeyHolder, secret_id: int, overlap_hours: int) -> tuple[
     not the key's newest.
     """
     key = keys.own(caller)
-    secret = _replace(key, overlap_hours, secret_id, expires_at=Key.expires_at)
+    secret = _replace(caller, key, overlap_hours, secret_id, expires_at=Key.expires_at)
     audit.record(caller, "key.rotated", key, hint=key.hint, overlap_hours=overlap_hours)
     return secret, key
 
@@ -129,7 +129,9 @@ def parse_overlap(text: str) -> int:
     )
 
 
-def _replace(key: Key, overlap_hours: int, secret_id: int | None, **values: object) -> str:
+def _replace(
+    actor: Actor, key: Key, overlap_hours: int, secret_id: int | None, **values: object
+) -> str:
     """The new secret, in place of the one with `secret_id` alone if given. Raises Conflict."""
     _claim(key, values)
     # After the claim, which may have waited for another rotation.
@@ -148,6 +150,7 @@ def _replace(key: Key, overlap_hours: int, secret_id: int | None, **values: obje
             digest=tokens.digest(secret),
             hint=tokens.hint(secret),
             created_at=moment,
+            shown_to_id=actor.id if isinstance(actor, Person) else None,
         )
     )
     db.session.flush()
