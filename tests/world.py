@@ -10,7 +10,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import ColumnElement, event, func, select
 from werkzeug.test import TestResponse
 
-from compass.server.core import keys, passwords, projects, users
+from compass.server.core import (
+    invitations,
+    keys,
+    passwords,
+    projects,
+    resets,
+    sessions,
+    users,
+)
 from compass.server.core.access import Operator, Person
 from compass.server.core.keys import Draft
 from compass.server.core.models import AuditEvent, Key, Project, Role, User
@@ -119,6 +127,42 @@ class World:
         """One call at the key door."""
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return self.app.test_client().open(path, method=method, headers=headers, **kw)
+
+    def signed_in(self, name: str) -> "Browser":
+        """As `browser(name)`, without the password: argon2 is slow on purpose."""
+        browser = Browser(self.app.test_client())
+        with self.app.app_context(), transaction():
+            user = users.by_email(f"{name}@example.org")
+            session_id = sessions.start(user, "192.0.2.1", "Mozilla/5.0 (X11; Linux) Firefox/140")
+        with browser.client.session_transaction() as cookie:
+            cookie["_user_id"] = session_id
+        return browser
+
+    def invite(self, email: str = "dora@example.org", **more: str) -> tuple[str, str]:
+        """(token, id) of an invitation that Alice makes."""
+        with self.app.app_context(), transaction():
+            actor = Person(user=users.by_email("alice@example.org"), address=None)
+            token, invitation = invitations.create(actor, email, more.pop("role", ""), **more)
+            return token, invitation.id
+
+    def reset_link(self, name: str) -> str:
+        """The token of a password reset that the operator hands out."""
+        with self.app.app_context(), transaction():
+            return resets.create(OPERATOR, users.by_email(f"{name}@example.org"))
+
+    def dump(self) -> dict[str, list[Any]]:
+        """All that is stored, but where people were last and when they were seen there."""
+        asides = {"last_seen_at", "last_project_id"}
+        with self.app.app_context():
+            tables = {
+                table.name: [
+                    tuple(value for name, value in row._mapping.items() if name not in asides)
+                    for row in db.session.execute(table.select())
+                ]
+                for table in db.metadata.sorted_tables
+            }
+            db.session.rollback()
+        return {name: sorted(rows, key=repr) for name, rows in tables.items()}
 
     def browser(self, name: str | None = None) -> "Browser":
         browser = Browser(self.app.test_client())

@@ -78,10 +78,13 @@ def upgrade() -> None:
             batch.f("fk_key_secrets_shown_to_id_users"), "users", ["shown_to_id"], ["id"]
         )
         batch.create_index("ix_key_secrets_shown_to_id", ["shown_to_id"])
+    # Without it, deleting a project would look through all keys for each of its keys.
+    op.create_index("ix_keys_revoker_key_id", "keys", ["revoker_key_id"])
     _remember_who_saw()
 
 
 def downgrade() -> None:
+    op.drop_index("ix_keys_revoker_key_id", "keys")
     with op.batch_alter_table("key_secrets") as batch:
         batch.drop_index("ix_key_secrets_shown_to_id")
         batch.drop_constraint(batch.f("fk_key_secrets_shown_to_id_users"), type_="foreignkey")

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import FLAGS, chromium_path
-from tests.browser.states import STATES, THEMES, WIDTHS, a_place
+from tests.browser.states import STATES, THEMES, a_place
 
 COVER = """() => {
   for (const each of document.querySelectorAll('[data-secret]')) {
     const covered = (text) => text.replace(/(compass_[a-z]+_)[0-9A-Za-z]{46}/g, (_, start) =>
-      start + '\u2022'.repeat(46));
+      start + '\u2022'.repeat(46)).replace(/(invitations|reset)[/].+/, '$1/\u2022\u2022\u2022');
     if ('value' in each) each.value = covered(each.value);
     else each.textContent = covered(each.textContent);
   }
@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
             for state, theme in product(STATES, THEMES):
                 page = state.open(place, theme)
                 page.evaluate(COVER)
-                for width in WIDTHS:
+                for width in state.widths:
                     page.set_viewport_size({"width": width, "height": 900})
                     name = f"{state.name.replace(', ', '-').replace(' ', '-')}-{width}-{theme}.png"
                     # Playwright hides the caret by a style that the pages' policy refuses.

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import URL, update
 
 from compass.server import create_app
+from compass.server.core import users
 from compass.server.core.clock import now
 from compass.server.core.models import Key
 from compass.server.db import db, transaction
@@ -24,6 +25,7 @@ from tests.world import PASSWORD, PATH, World
 
 THEMES = ["light", "dark"]
 WIDTHS = [1280, 390]
+PEOPLE = "/settings/organization/people"
 LONG = f"A name of 80 letters that ends in one long word {'x' * 32}"
 
 
@@ -82,10 +84,11 @@ def populated(server: Server, bare: Server, chromium: Browser) -> Place:
     world.set_role("bob", "admin")
     world.add_project(LONG)
     world.set_role("bob", "admin", LONG)
-    for name, role, project in (("dora", "member", "Without keys"), ("erin", "admin", "Crowded")):
-        world.add_user(name)
-        world.add_project(project)
-        world.set_role(name, role, project)
+    dora, without = world.add_user("dora"), world.add_project("Without keys")
+    world.set_role("dora", "member", "Without keys")
+    world.add_user("erin")
+    world.add_project("Crowded")
+    world.set_role("erin", "admin", "Crowded")
     for number in range(51):
         world.key(f"Key {number}", project="Crowded")
     secret, active = world.key("Active", role="admin")
@@ -105,6 +108,24 @@ def populated(server: Server, bare: Server, chromium: Browser) -> Place:
     browser = world.browser("alice")
     browser.post(f"{PATH}/{ids['revoked']}/revoke")
     browser.post(f"{PATH}/{ids['rotating']}/rotate", {"overlap_hours": "24"})
+    world.call("/v1/me", world.key("Laptop", by="bob", type="personal")[0])
+    world.call("/v1/me", world.key("Nightly import", by="bob", type="personal", role="member")[0])
+    world.key("Deployment", by="bob")
+    gone = world.add_user("gone")
+    world.change("gone", users.disable)
+    world.invite("grace@example.org", role="admin")
+    used, used_id = world.invite("revoked@example.org")
+    browser.post(f"{PEOPLE}/invitations/{used_id}/revoke")
+    ids |= {
+        "project": world.project,
+        "without": without,
+        "dora": dora,
+        "bob": world.bob,
+        "gone": gone,
+        "invitation": world.invite("edsger@example.org", project_id=world.project)[0],
+        "revoked_invitation": used,
+        "reset": world.reset_link("erin"),
+    }
     return Place(server.url, bare.setup_link, world, ids, chromium)
 
 
@@ -119,6 +140,8 @@ class State:
     who: str | None = "bob"
     within: str = "html"
     status: int = 200
+    # Some of it is not there on a phone.
+    widths: tuple[int, ...] = tuple(WIDTHS)
 
     def open(self, place: Place, theme: str, width: int = WIDTHS[0]) -> Page:
         page = place.page(self.who, theme)
@@ -230,11 +253,79 @@ def ask_to_end(page: Page) -> None:
 
 
 def open_the_menu(page: Page) -> None:
-    page.locator("details.menu summary").click()
+    page.locator("details.person summary").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
+def open_the_invitation(page: Page) -> None:
+    press("Invite somebody")(page)
+    expect(page.get_by_label("Email", exact=True)).to_be_focused()
+
+
+def invite_wrongly(page: Page) -> None:
+    open_the_invitation(page)
+    page.get_by_label("Email", exact=True).fill("bob@example.org")
+    press("Make the link")(page)
+    expect(page.locator("[aria-invalid]")).to_be_focused()
+
+
+def invite_somebody(page: Page) -> None:
+    open_the_invitation(page)
+    page.get_by_label("Email", exact=True).fill(
+        f"{new_name().lower().replace(' ', '')}@example.org"
+    )
+    press("Make the link")(page)
+    expect(page.get_by_role("textbox", name="The invitation's link")).to_be_focused()
+
+
+def make_a_reset_link(page: Page) -> None:
+    press("Make a password-reset link")(page)
+    expect(page.get_by_role("textbox", name="The password-reset link")).to_be_focused()
+
+
+def search_in_vain(page: Page) -> None:
+    page.get_by_label("Search by name or email").fill("matches nothing")
+    expect(page.get_by_role("heading", name="Nobody matches")).to_be_visible()
+
+
+def choose_too_short_a_password(page: Page) -> None:
+    page.get_by_label("password", exact=False).fill("short")
+    page.locator("form.card button").click()
+    expect(page.locator("[aria-invalid]").first).to_be_visible()
+
+
+def open_the_switcher(page: Page) -> None:
+    page.locator("details.switch summary").click()
+
+
+def add_a_member(page: Page) -> None:
+    press("Add member")(page)
+    expect(page.get_by_label("Email", exact=True)).to_be_focused()
+
+
+def add_a_stranger(page: Page) -> None:
+    add_a_member(page)
+    page.get_by_label("Email", exact=True).fill("nobody@example.org")
+    page.locator("#add-form").get_by_role("button", name="Add member").click()
+    expect(page.locator("[aria-invalid]")).to_be_focused()
+
+
+def create_a_project_of_a_taken_name(page: Page) -> None:
+    press("Create project")(page)
+    page.get_by_label("Name", exact=True).fill("Default")
+    page.locator("#project-form").get_by_role("button", name="Create project").click()
+    expect(page.locator("[aria-invalid]")).to_be_focused()
+
+
+def type_another_name(page: Page) -> None:
+    page.get_by_label("The project's name").fill("something else")
+    press("Delete project")(page)
+    expect(page.locator("[aria-invalid]")).to_be_focused()
+
+
 KEYS = "{root}" + PATH
+PEOPLE_URL = "{root}" + PEOPLE
+PROJECT = "{root}/projects/{project}/settings"
 
 STATES = [
     State("setup", "{setup}", who=None),
@@ -277,6 +368,48 @@ STATES = [
     State("rename error", KEYS + "/{active}", rename_to_nothing),
     # What an open menu covers can't be pressed until it is closed: that is not a target now.
     State("open menu", KEYS + "/{active}", open_the_menu, within=".topbar"),
+    State("people", PEOPLE_URL, who="alice"),
+    State("people, nobody matches", PEOPLE_URL, search_in_vain, who="alice"),
+    State("invitation form", PEOPLE_URL, open_the_invitation, who="alice"),
+    State("invitation error", PEOPLE_URL, invite_wrongly, who="alice"),
+    State("invitation shown once", PEOPLE_URL, invite_somebody, who="alice"),
+    State("person", PEOPLE_URL + "/{bob}", who="alice"),
+    State("person, disabled", PEOPLE_URL + "/{gone}", who="alice"),
+    State("reset link shown once", PEOPLE_URL + "/{bob}", make_a_reset_link, who="alice"),
+    State("question to disable", PEOPLE_URL + "/{bob}/disable", who="alice"),
+    State("question to disable nobody's keys", PEOPLE_URL + "/{dora}/disable", who="alice"),
+    State("people, not allowed", PEOPLE_URL, status=403),
+    State("invitation", "{root}/invitations/{invitation}", who=None),
+    State(
+        "invitation, error",
+        "{root}/invitations/{invitation}",
+        choose_too_short_a_password,
+        who=None,
+    ),
+    State("invitation, revoked", "{root}/invitations/{revoked_invitation}", who=None, status=410),
+    State("invitation, signed in", "{root}/invitations/{invitation}", status=409),
+    State("reset", "{root}/reset/{reset}", who=None),
+    State("projects", "{root}/projects", who="alice"),
+    State("projects of a member", "{root}/projects", who="dora"),
+    State("no projects", "{root}/projects", who="charlie"),
+    State("project form error", "{root}/projects", create_a_project_of_a_taken_name, who="alice"),
+    State("project", PROJECT + "/general"),
+    State("project of a member", "{root}/projects/{without}/settings/general", who="dora"),
+    State(
+        "project switcher",
+        PROJECT + "/general",
+        open_the_switcher,
+        within=".topbar",
+        widths=(1280,),
+    ),
+    State("question to delete a project", PROJECT + "/general/delete"),
+    State("wrong name to delete a project", PROJECT + "/general/delete", type_another_name),
+    State("members", PROJECT + "/members"),
+    State("members, read", "{root}/projects/{without}/settings/members", who="dora"),
+    State("member form", PROJECT + "/members", add_a_member),
+    State("member form error", PROJECT + "/members", add_a_stranger),
+    State("question to remove", PROJECT + "/members/{bob}/remove", who="alice"),
+    State("question to leave", PROJECT + "/members/{bob}/remove"),
     State("not found", "{root}/nowhere", status=404),
     State("not found, signed out", "{root}/docs/nowhere", who=None, status=404),
     State("guide", "{root}/docs/authentication"),

@@ -31,7 +31,7 @@ every_state = pytest.mark.parametrize("state", STATES, ids=lambda state: state.n
 def test_axe_finds_nothing(place: Place, state: State, theme: str) -> None:
     found: list[str] = []
     page = state.open(place, theme)
-    for width in WIDTHS:
+    for width in state.widths:
         page.set_viewport_size({"width": width, "height": 900})
         if page.evaluate("document.documentElement.scrollWidth") > width:
             found.append(f"{state.name}, {theme}, {width} px: wider than the window")

@@ -35,7 +35,7 @@ def test_set_up_sign_out_and_sign_in(open_page: Callable[[], Page], tmp_path: Pa
         page = open_page()
         set_up(page, server.setup_link)
         expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
-        page.locator("details.menu summary").click()
+        page.locator("details.person summary").click()
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         page.goto(f"{server.url}/account")
@@ -145,7 +145,7 @@ def test_renaming_on_the_keys_own_page(page: Page) -> None:
 
 
 def test_the_theme_can_be_pinned(page: Page) -> None:
-    page.locator("details.menu summary").click()
+    page.locator("details.person summary").click()
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     dark = "rgb(14, 19, 20)"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from flask import Flask
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -19,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from compass.server.core import keys, rotation, users
-from compass.server.core.errors import Refusal
+from compass.server.core.errors import Conflict, Refusal
 from compass.server.core.models import Key, Membership, User
 from compass.server.db import db, transaction
 from tests.world import OPERATOR, World
@@ -130,7 +131,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(role=st.sampled_from(["member", "admin"]))
     def promote_or_demote(self, role: str) -> None:
-        """Also brings back whoever was removed."""
+        """Also brings back whoever was removed, unless they are disabled."""
+        if self.bob.disabled and self.bob.role is None:
+            with pytest.raises(Conflict):
+                self.world.set_role("bob", role)
+            return
         self.world.set_role("bob", role)
         self.bob.role = role
 

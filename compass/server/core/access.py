@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
 from compass.server.core.errors import Forbidden
-from compass.server.core.models import Key, KeyType, Membership, Role, User
+from compass.server.core.models import Key, KeyType, Membership, Project, Role, User
 from compass.server.db import db
 
 
@@ -111,6 +111,25 @@ def role_of(user: User, project_id: str) -> Role | None:
             Membership.user_id == user.id, Membership.project_id == project_id
         )
     )
+
+
+def is_organization_admin(actor: Actor) -> bool:
+    """Whether they may all that is done for the installation as a whole, now."""
+    if isinstance(actor, Person):
+        return actor.user.is_admin and actor.user.disabled_at is None
+    return isinstance(actor, Operator)
+
+
+def require_organization_admin(actor: Actor) -> None:
+    """Raises Forbidden."""
+    if not is_organization_admin(actor):
+        raise Forbidden("Only an administrator of this installation can do this.")
+
+
+def require_project_admin(actor: Actor, project: Project) -> None:
+    """Raises Forbidden."""
+    if actor.role_in(project.id) is not Role.ADMIN:
+        raise Forbidden(f"Only an admin of {project.name} can do this.")
 
 
 class Action(StrEnum):

@@ -1,9 +1,13 @@
 """The record of what was done, written in the transaction of what it records."""
 
+from typing import cast
+
 from sqlalchemy import select
 
 from compass.server.core.access import Actor
-from compass.server.core.models import AuditEvent, Key, Project, User
+from compass.server.core.ids import is_id
+from compass.server.core.models import AuditEvent, Invitation, Key, Project, User
+from compass.server.core.tokens import mask
 from compass.server.db import db
 
 LISTED = 50
@@ -11,24 +15,53 @@ LISTED = 50
 Detail = str | int | bool | None
 
 
-def record(
-    actor: Actor, action: str, target: User | Project | Key | None, **details: Detail
-) -> None:
-    """Adds one event. `action` is `noun.verb`; details are plain values, never a secret."""
-    db.session.add(
-        AuditEvent(
-            action=action,
-            actor_type=actor.type,
-            actor_id=actor.id,
-            actor_name=actor.name,
-            target_type=type(target).__name__.lower() if target else None,
-            target_id=target.id if target else None,
-            target_name=target.name if target else None,
-            project_id=_project_of(target),
-            address=actor.address,
-            details=details,
-        )
+Target = User | Project | Key | Invitation
+
+# By what their ids are called in addresses; what is named first is what is acted on.
+_KINDS: dict[str, tuple[str, type[User | Project | Key | Invitation]]] = {
+    "key_id": ("key", Key),
+    "invitation_id": ("inv", Invitation),
+    "user_id": ("usr", User),
+    "project_id": ("prj", Project),
+}
+
+
+def record(actor: Actor, action: str, target: Target | None, **details: Detail) -> AuditEvent:
+    """Adds one event and returns it. `action` is `noun.verb`; details are plain values, never a
+    secret."""
+    event = AuditEvent(
+        action=action,
+        actor_type=actor.type,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        target_type=type(target).__name__.lower() if target else None,
+        target_id=target.id if target else None,
+        target_name=target.name[:80] if target else None,
+        project_id=_project_of(target),
+        address=actor.address,
+        details=details,
     )
+    db.session.add(event)
+    return event
+
+
+def refused(actor: Actor, route: str, status: int, reason: str, spoken_of: dict[str, str]) -> None:
+    """Records that something was tried which this actor may not do, or not now.
+
+    `spoken_of`: what the address named, `key_id`, `user_id` or `project_id`, whether it is there
+    or not.
+    """
+    target: Target | None = None
+    for name, (prefix, kind) in _KINDS.items():
+        given = spoken_of.get(name, "")
+        if target is None and is_id(given, prefix):
+            target = cast(Target | None, db.session.get(kind, given))
+    event = record(
+        actor, "access.refused", target, route=route, status=status, reason=mask(reason)[:200]
+    )
+    project_id = spoken_of.get("project_id", "")
+    if is_id(project_id, "prj"):
+        event.project_id = project_id
 
 
 def of_key(key: Key) -> list[AuditEvent]:
@@ -37,7 +70,7 @@ def of_key(key: Key) -> list[AuditEvent]:
     return list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(LISTED)))
 
 
-def _project_of(target: User | Project | Key | None) -> str | None:
+def _project_of(target: Target | None) -> str | None:
     if isinstance(target, Key):
         return target.project_id
     return target.id if isinstance(target, Project) else None

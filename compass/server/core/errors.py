@@ -17,12 +17,20 @@ class Conflict(Refusal):
     """The thing is in a state in which this can't be done."""
 
 
+class Gone(Refusal):
+    """It was there once, and its time is over."""
+
+
 class Invalid(Refusal):
     """Input that can't be accepted: field name → sentences."""
 
     def __init__(self, **errors: str):
         super().__init__(" ".join(errors.values()))
         self.errors = errors
+
+
+class Overreach(Invalid):
+    """Input that asks for more than the actor may have: refused like other input, but recorded."""
 
 
 class Findings:
@@ -33,6 +41,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.errors: dict[str, str] = {}
+        self._kind: type[Invalid] = Invalid
 
     def __enter__(self) -> None:
         pass
@@ -41,12 +50,13 @@ class Findings:
         if not isinstance(error, Invalid):
             return False
         self.errors |= error.errors
+        self._kind = Overreach if isinstance(error, Overreach) else self._kind
         return True
 
     def settle(self) -> None:
         """Raises Invalid if there was anything."""
         if self.errors:
-            raise Invalid(**self.errors)
+            raise self._kind(**self.errors)
 
 
 class Throttled(Refusal):

@@ -10,6 +10,7 @@ from compass.server.core.access import Action, Actor
 from compass.server.core.clock import now
 from compass.server.core.keys import WITH_PEOPLE
 from compass.server.core.models import EXPIRY_WARNING, Key, KeySecret, KeyStatus, User
+from compass.server.core.text import like_escaped
 from compass.server.db import db
 
 PAGE_SIZE = 50
@@ -89,7 +90,7 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.status:
         conditions.append(_has_status(wanted.status))
     if wanted.q:
-        pattern = f"%{_escape(wanted.q)}%"
+        pattern = f"%{like_escaped(wanted.q)}%"
         owners = select(User.id).where(
             or_(User.name.ilike(pattern, escape="\\"), User.email.ilike(pattern, escape="\\"))
         )
@@ -112,7 +113,3 @@ def _has_status(status: KeyStatus) -> ColumnElement[bool]:
         KeyStatus.EXPIRED: and_(alive, expired),
         KeyStatus.ACTIVE: and_(alive, or_(Key.expires_at.is_(None), Key.expires_at > now())),
     }[status]
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

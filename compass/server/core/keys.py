@@ -13,7 +13,7 @@ from compass.server.config import settings
 from compass.server.core import access, audit, projects, tokens
 from compass.server.core.access import Action, Actor, KeyHolder, Person
 from compass.server.core.clock import now
-from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
+from compass.server.core.errors import Conflict, Findings, Invalid, NotFound, Overreach
 from compass.server.core.ids import is_id
 from compass.server.core.models import Key, KeySecret, KeyType, Project, Role, User
 from compass.server.core.text import clean_name
@@ -207,13 +207,13 @@ def _type(typed: str) -> KeyType:
 def _project(actor: Actor, project_id: str) -> Project:
     project = db.session.get(Project, project_id) if is_id(project_id, "prj") else None
     if project is None or actor.role_in(project.id) is None:
-        raise Invalid(project="Choose a project that you are in.")
+        raise Overreach(project="Choose a project that you are in.")
     return project
 
 
 def _role_of_service_account(actor: Actor, project: Project, typed: str) -> Role:
     if not access.may(actor, Action.CREATE_KEY, project.id, KeyType.SERVICE_ACCOUNT, None):
-        raise Invalid(
+        raise Overreach(
             type=f"Only an admin of {project.name} can create service accounts. "
             f"Ask {names(projects.who_can_help(project))}, or create a personal token."
         )
@@ -227,7 +227,7 @@ def _role_of_token(actor: Actor, owner: User | None, project: Project, typed: st
     role = _role(typed, held)
     whose, whom = (f"{owner.name}'s", "them") if owner.id != actor.id else ("Your", "you")
     if not held.covers(role):
-        raise Invalid(
+        raise Overreach(
             role=f"{whose} role in {project.name} is {held}, and a token that acts as "
             f"{whom} can't do more than that. Choose {held}."
         )

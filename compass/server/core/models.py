@@ -226,7 +226,9 @@ class Key(Model):
     revoked_at: Mapped[datetime | None]
     # At most one of the two: revoked by a person, by a key, or (neither) by the operator.
     revoker_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))
-    revoker_key_id: Mapped[str | None] = mapped_column(ForeignKey("keys.id", ondelete="SET NULL"))
+    revoker_key_id: Mapped[str | None] = mapped_column(
+        ForeignKey("keys.id", ondelete="SET NULL"), index=True
+    )
 
     project: Mapped[Project] = relationship()
     owner: Mapped[User | None] = relationship(foreign_keys=owner_id)

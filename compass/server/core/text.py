@@ -36,6 +36,23 @@ def clean_name(value: str, field: str, thing: str, longest: int = 80) -> str:
     return name
 
 
+def clean_text(value: str, field: str, longest: int) -> str:
+    """Up to `longest` characters, on several lines if they like. Raises Invalid."""
+    text = folded(value.replace("\r\n", "\n"))
+    if len(text) > longest:
+        raise Invalid(**{field: f"Use at most {longest} characters; this has {len(text)}."})
+    if tokens.PATTERN.search(text):
+        raise Invalid(**{field: "There is a key in this, and keys are secret. Take it out."})
+    if hidden := [char for char in text if is_hidden(char) and char != "\n"]:
+        raise Invalid(
+            **{
+                field: f"There is a character that can't be seen (U+{ord(hidden[0]):04X}). "
+                "Remove it."
+            }
+        )
+    return text
+
+
 def folded(value: str) -> str:
     """How names are kept and looked up: NFC, without blanks or joiners around them."""
     name = unicodedata.normalize("NFC", value).strip()
@@ -66,3 +83,8 @@ def is_hidden(char: str) -> bool:
     """Controls, marks that reorder text, halves of characters: nothing that a name needs."""
     category = unicodedata.category(char)
     return category in {"Cc", "Cf", "Cs", "Zl", "Zp"} and char not in _JOINERS
+
+
+def like_escaped(text: str) -> str:
+    """For a LIKE pattern whose escape character is a backslash."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

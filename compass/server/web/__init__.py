@@ -3,7 +3,7 @@
 from flask import Flask
 from htmx_flask import Htmx
 
-from compass.server.web import assets, door, errors, times
+from compass.server.web import agents, assets, door, errors, times
 
 # For the routes that they add to the door.
 from compass.server.web import (  # isort: skip
@@ -13,6 +13,10 @@ from compass.server.web import (  # isort: skip
     home,  # noqa: F401
     key_page,  # noqa: F401
     login,  # noqa: F401
+    members,  # noqa: F401
+    one_time,  # noqa: F401
+    people,  # noqa: F401
+    projects,  # noqa: F401
     setup,  # noqa: F401
 )
 
@@ -23,5 +27,6 @@ def init_app(app: Flask) -> None:
     Htmx(app)
     assets.init_app(app)
     times.init_app(app)
+    app.jinja_env.filters["browser"] = agents.browser
     door.init_app(app)
     app.register_blueprint(door.web)

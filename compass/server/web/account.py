@@ -1,4 +1,4 @@
-"""One's own account: name and password."""
+"""One's own account: name, password, and where one is signed in."""
 
 import flask
 from flask import Response, flash, redirect, request, url_for
@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from wtforms import Form, PasswordField, StringField
 
 from compass.server import requests
-from compass.server.core import login, passwords, throttle, users
+from compass.server.core import login, passwords, sessions, throttle, users
 from compass.server.core.errors import Findings, Invalid
 from compass.server.db import transaction
 from compass.server.web.door import me, web
@@ -72,6 +72,22 @@ def change_password() -> AnyResponse:
     return redirect(url_for("web.account"), 303)
 
 
+@web.post("/account/sessions/<handle>/end")
+def end_session(handle: str) -> AnyResponse:
+    with transaction():
+        sessions.end_one(me(), handle)
+    flash("The session was ended.")
+    return redirect(url_for("web.account"), 303)
+
+
+@web.post("/account/sessions/end-others")
+def end_other_sessions() -> AnyResponse:
+    with transaction():
+        sessions.end_others(me(), current_user.session_id)
+    flash("All your other sessions were ended.")
+    return redirect(url_for("web.account"), 303)
+
+
 def _prove(email: str, password: str, address: str) -> login.Proof:
     """Raises Invalid for a wrong password, Throttled for too many of them."""
     if not password:
@@ -96,5 +112,6 @@ def _page(
         "account.html",
         name_form=name_form or NameForm(name=me().user.name),
         password_form=password_form or PasswordForm(),
+        sessions=sessions.live(me().user, current_user.session_id),
     )
     return flask.make_response(page, status)

@@ -15,7 +15,7 @@ from compass.server.core.keys import Draft
 from compass.server.core.models import KeyStatus
 from compass.server.db import transaction
 from compass.server.web import key_form
-from compass.server.web.door import announce, me, render, web
+from compass.server.web.door import announce, me, my_projects, render, web
 from compass.server.web.forms import show_errors
 
 PATH = "/settings/developers/api-keys"
@@ -84,7 +84,6 @@ def _creation(form: CreateForm, opened: bool = False) -> dict[str, Any]:
 
 def _browse(blank: bool = False) -> dict[str, Any]:
     """The list as the address asks for it; nonsense there is as good as nothing."""
-    projects = key_form.projects_of(me())
     args: dict[str, str] = {} if blank else request.args
     number = args.get("page", "")
     status, project = args.get("status", ""), args.get("project", "")
@@ -95,7 +94,7 @@ def _browse(blank: bool = False) -> dict[str, Any]:
     )
     found = key_list.page(me(), wanted, int(number) if _is_small(number) else 1)
     return {
-        "projects": projects,
+        "projects": my_projects(),
         "wanted": wanted,
         "found": found,
         "page_url": lambda page: url_for(

@@ -16,9 +16,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from compass.server import requests
 from compass.server.config import settings
-from compass.server.core import key_list, sessions
+from compass.server.core import key_list, projects, sessions
 from compass.server.core.access import Person
-from compass.server.core.models import User
+from compass.server.core.models import Project, User
 from compass.server.requests import is_key_door
 from compass.server.web.compression import compressed
 
@@ -97,6 +97,41 @@ def me() -> Person:
     return Person(user=current_user.user, address=requests.address())
 
 
+def my_projects() -> list[Project]:
+    """Those that they are in, by name."""
+    if "projects" not in g:
+        g.projects = projects.of_user(me().user)
+    listed: list[Project] = g.projects
+    return listed
+
+
+def enter_project(project_id: str) -> Project:
+    """The project that the page is about; the navigation begins there the next time.
+
+    Raises NotFound, also for a project that they are not in.
+    """
+    project = projects.get(me(), project_id)
+    g.project = project
+    if request.method == "GET":
+        projects.remember(me().user, project)
+    return project
+
+
+def current_project() -> Project | None:
+    """The project of the page, else the one that they were in last, else any."""
+    known: Project | None = g.get("project")
+    if known is not None:
+        return known
+    listed = my_projects()
+    return last_project() or (listed[0] if listed else None)
+
+
+def last_project() -> Project | None:
+    """The one that they were in last, if they still are."""
+    last = me().user.last_project_id
+    return next((each for each in my_projects() if each.id == last), None)
+
+
 def start_session(session_id: str, user: User) -> None:
     """Puts a new session into a new cookie: nothing of the one before it stays."""
     session.clear()
@@ -172,6 +207,8 @@ def _for_templates() -> dict[str, Any]:
     theme = request.cookies.get("compass_theme")
     return {
         "user": current_user.user if is_signed_in() else None,
+        "my_projects": my_projects,
+        "current_project": current_project,
         "theme": theme if theme in {"light", "dark"} else "system",
         "csrf": _csrf_field,
         "first_wrong": _first_wrong,

@@ -6,8 +6,17 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from compass.server.core.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Throttled
+from compass.server.core.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    Refusal,
+    Throttled,
+)
 from compass.server.requests import request_id, said
+from compass.server.web import refusals
 
 TITLES = {
     400: "That didn't work",
@@ -15,6 +24,7 @@ TITLES = {
     404: "Not found",
     405: "Not here",
     409: "Not possible now",
+    410: "No longer valid",
     413: "Too large",
     422: "Something is missing",
     429: "Too many attempts",
@@ -35,16 +45,22 @@ STATUS_OF: dict[type[Refusal], int] = {
     NotFound: 404,
     Forbidden: 403,
     Conflict: 409,
+    Gone: 410,
     Invalid: 422,
     Throttled: 429,
 }
+
+
+def status_of(refusal: Refusal) -> int:
+    return next(status for kind, status in STATUS_OF.items() if isinstance(refusal, kind))
 
 
 def answer(error: Exception) -> Response:
     """The one place where an error becomes a page."""
     headers = {}
     if isinstance(error, Refusal):
-        status, words = STATUS_OF[type(error)], str(error)
+        status, words = status_of(error), str(error)
+        refusals.note(error, status)
     elif isinstance(error, CSRFError):
         status = 400
         words = "The form could not be checked. Go back, reload the page and try again."

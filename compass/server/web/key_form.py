@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from flask import g
-
 from compass.server.core import access, keys, projects
 from compass.server.core.access import Action, Person
 from compass.server.core.clock import now
 from compass.server.core.errors import Invalid
 from compass.server.core.models import KeyType, Project, Role
+from compass.server.web.door import last_project, my_projects
 from compass.server.web.times import exact
 
 
@@ -32,16 +31,9 @@ class Choice:
         return self.type == KeyType.SERVICE_ACCOUNT or self.held is Role.ADMIN
 
 
-def projects_of(person: Person) -> list[Project]:
-    if "projects" not in g:
-        g.projects = projects.of_user(person.user)
-    listed: list[Project] = g.projects
-    return listed
-
-
 def choose(person: Person, form: Any) -> Choice:
     """Fills in what the form leaves open, and says what it can offer."""
-    offered = projects_of(person)
+    offered = my_projects()
     roles = projects.roles_of(person.user)
     project = _chosen(offered, roles, form.project.data)
     held = roles.get(project.id) if project else None
@@ -71,10 +63,14 @@ def choose(person: Person, form: Any) -> Choice:
 
 
 def _chosen(offered: list[Project], roles: dict[str, Role], wanted: str | None) -> Project | None:
-    """The wanted project, else the oldest in which one can make both types of key."""
+    """The wanted project, else the one that they were in last, else the oldest in which one can
+    make both types of key."""
     for project in offered:
         if project.id == wanted:
             return project
+    last = last_project()
+    if last is not None:
+        return last
     by_age = sorted(offered, key=lambda project: (roles[project.id] is not Role.ADMIN, project.id))
     return by_age[0] if by_age else None
 

@@ -6,16 +6,16 @@ import flask
 from flask import Response, flash, redirect, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
-from wtforms import Form, StringField
+from wtforms import Form, HiddenField, StringField
 
-from compass.server.core import access, audit, keys, rotation
+from compass.server.core import access, audit, keys, leaver, rotation
 from compass.server.core.access import Action
 from compass.server.core.errors import Conflict, Invalid
 from compass.server.core.models import Key
 from compass.server.db import transaction
-from compass.server.web import key_form
+from compass.server.web import key_form, refusals
 from compass.server.web.api_keys import PATH
-from compass.server.web.door import announce, me, render, web
+from compass.server.web.door import announce, me, own_path, render, web
 from compass.server.web.forms import show_errors
 
 
@@ -27,6 +27,8 @@ class RotateForm(Form):
     secret = StringField("The secret to replace")
     overlap_hours = StringField("The old secret goes on working for")
     expires_in_days = StringField("Expires")
+    # Where to go on afterwards.
+    next = HiddenField()
 
 
 @web.get(f"{PATH}/<key_id>")
@@ -88,6 +90,7 @@ def ask_rotate(key_id: str) -> Response:
         secret=str(key.secret.id),
         overlap_hours=request.args.get("overlap_hours", "24"),
         expires_in_days=str(days or ""),
+        next=own_path(request.args.get("next")),
     )
     return _rotate_form(key, form)
 
@@ -105,7 +108,22 @@ def rotate_key(key_id: str) -> Response:
         return _rotate_form(keys.get(me(), key_id), form, 422)
     except Conflict as conflict:
         return _conflict(key_id, conflict)
-    return render("keys/_rotated.html", "keys/key.html", secret=secret, **_of(key))
+    shown = {"secret": secret, "back": own_path(form.next.data)} | _of(key)
+    return render("keys/_rotated.html", "keys/key.html", **shown)
+
+
+@web.post(f"{PATH}/<key_id>/service-account")
+def replace_token(key_id: str) -> Response:
+    """A service account in place of somebody's token, who is about to go."""
+    try:
+        with transaction():
+            secret, key = leaver.replace(me(), key_id)
+    except Invalid as invalid:
+        raise Conflict(str(invalid)) from None
+    back = own_path(request.form.get("next"))
+    return render(
+        "leaver/_replaced.html", "leaver/replaced.html", secret=secret, key=key, back=back
+    )
 
 
 @web.post(f"{PATH}/<key_id>/end-overlap")
@@ -142,6 +160,7 @@ def _changed(key: Key, words: str) -> AnyResponse:
 
 def _conflict(key_id: str, conflict: Conflict) -> Response:
     """The key as it is now, with the reason: the page that was acted on is out of date."""
+    refusals.note(conflict, 409)
     key = keys.get(me(), key_id)
     context = {"conflict": str(conflict), **_of(key)}
     response = flask.make_response(flask.render_template("keys/key.html", **context), 409)

@@ -13,6 +13,7 @@ from compass.server.db import transaction
 from compass.server.web.door import (
     end_session,
     is_signed_in,
+    me,
     open_to_all,
     own_path,
     start_session,
@@ -52,7 +53,7 @@ def do_login() -> AnyResponse:
             signing_in.fail(email, address)
         else:
             if is_signed_in():
-                sessions.end(current_user.session_id)
+                sessions.end(me(), current_user.session_id)
             renewed = proof.renewed_hash if proof else None
             session_id = signing_in.succeed(user, renewed, address, agent)
     if user is None:
@@ -67,9 +68,9 @@ def do_login() -> AnyResponse:
 def logout() -> AnyResponse:
     if is_signed_in():
         with transaction():
-            sessions.end(current_user.session_id)
+            sessions.end(me(), current_user.session_id)
     end_session()
-    return redirect(url_for("web.login"), 303)
+    return redirect(own_path(request.form.get("next")) or url_for("web.login"), 303)
 
 
 def _page(form: LoginForm, status: int = 200) -> Response:
