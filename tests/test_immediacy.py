@@ -16,7 +16,7 @@ from compass.server.core.models import Key
 from compass.server.db import transaction
 from tests.conftest import both
 from tests.servers import serving
-from tests.world import OPERATOR, World
+from tests.world import OPERATOR, Browser, World
 
 TIMES = 200
 
@@ -112,3 +112,34 @@ def test_disabling(world: World, elsewhere: Elsewhere) -> None:
         world.change("bob", users.disable)
         assert elsewhere.ask(secret) == "owner_inactive"
         world.change("bob", users.enable)
+
+
+@both
+def test_every_session_knows_at_once(world: World, elsewhere: Elsewhere) -> None:
+    """Demotion, removal and disabling, by the pages that another process answers with."""
+    members = f"/projects/{world.project}/settings/members"
+    for _ in range(TIMES // 10):
+        world.change("bob", users.promote)
+        cookies = cookies_of(world.signed_in("bob"))
+
+        def page(path: str, cookies: dict[str, str] = cookies) -> int:
+            return elsewhere.client.get(path, headers=cookies).status_code
+
+        assert page("/settings/organization/people") == 200
+        world.change("bob", users.demote)
+        assert page("/settings/organization/people") == 403
+        assert page(members) == 200
+        world.set_role("bob", None)
+        assert page(members) == 404
+        world.set_role("bob", "member")
+        assert page(members) == 200
+        world.change("bob", users.disable)
+        assert page(members) == 302
+        world.change("bob", users.enable)
+        assert page(members) == 302
+
+
+def cookies_of(browser: Browser) -> dict[str, str]:
+    cookie = browser.client.get_cookie("compass_session")
+    assert cookie
+    return {"Cookie": f"compass_session={cookie.value}"}

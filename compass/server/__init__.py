@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from compass.server import api, health, requests, web
 from compass.server.config import Settings
 from compass.server.core.errors import Conflict, Refusal
-from compass.server.db import db, engine_options
+from compass.server.db import db, engine_options, points_nowhere
 from compass.server.resources import folder
 
 MAX_BODY = 1024 * 1024
@@ -83,10 +83,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _answer(error: Exception) -> AnyResponse:
     """Every error of the app ends here: problem+json under /v1, a page elsewhere."""
     db.session.rollback()
-    if isinstance(error, IntegrityError):
-        # What was spoken of was deleted, or made, beside this request.
-        requests.log_crash(error)
-        error = Conflict("Somebody changed this at the same moment. Reload the page and try again.")
+    if isinstance(error, IntegrityError) and points_nowhere(error):
+        error = Conflict(
+            "Somebody deleted what this is about, at the same moment. Reload the page."
+        )
     if not isinstance(error, (Refusal, HTTPException, api.problems.Problem)):
         requests.log_crash(error)
     if requests.is_key_door(request.path):

@@ -275,3 +275,8 @@ def is_duplicate(error: IntegrityError) -> bool:
     """Whether a unique index, rather than another constraint, refused the row."""
     # By PostgreSQL's code, since its words are translated; SQLite has words alone.
     return getattr(error.orig, "sqlstate", None) == "23505" or "UNIQUE" in str(error.orig)
+
+
+def points_nowhere(error: IntegrityError) -> bool:
+    """Whether a foreign key refused the row: what it points at was deleted meanwhile."""
+    return getattr(error.orig, "sqlstate", None) == "23503" or "FOREIGN KEY" in str(error.orig)

@@ -3,11 +3,21 @@
 import threading
 from collections.abc import Callable
 
-from compass.server.core import keys, login, passwords, rotation, setup, users
+from compass.server.core import (
+    invitations,
+    keys,
+    login,
+    passwords,
+    projects,
+    resets,
+    rotation,
+    setup,
+    users,
+)
 from compass.server.core.access import Operator, Person
 from compass.server.core.errors import Refusal
 from compass.server.core.keys import Draft
-from compass.server.core.models import Key, Session, User
+from compass.server.core.models import Key, Role, Session, User
 from compass.server.db import db, transaction
 from tests.conftest import both
 from tests.world import PASSWORD, World, password_hash
@@ -173,3 +183,50 @@ def test_a_login_and_a_new_password_at_once(world: World) -> None:
     with world.app.app_context():
         live = db.select(Session).where(Session.ended_at.is_(None))
         assert db.session.scalars(live).all() == []
+
+
+@both
+def test_two_accept_one_invitation(world: World) -> None:
+    token, _ = world.invite("dora@example.org")
+
+    def accept(name: str) -> Callable[[], object]:
+        return lambda: invitations.accept(token, name, password_hash(), None)
+
+    outcomes = race(world, *(accept(name) for name in ("One", "Two", "Three")))
+    assert outcomes[0] == "won"
+    assert all("used already" in each or "account for" in each for each in outcomes[1:])
+    assert world.count(User) == 4
+
+
+@both
+def test_two_use_one_reset_link(world: World) -> None:
+    token = world.reset_link("bob")
+    use = [lambda: resets.use(token, password_hash(), None)] * 3
+    outcomes = race(world, *use)
+    assert [each == "won" for each in outcomes] == [True, False, False]
+
+
+@both
+def test_two_add_the_same_member(world: World) -> None:
+    def add() -> None:
+        project = projects.by_name("Default")
+        projects.add_member(alice(), project, "charlie@example.org", Role.MEMBER)
+
+    outcomes = race(world, add, add, add)
+    assert outcomes[0] == "won"
+    assert all("is in Default already" in each for each in outcomes[1:])
+
+
+@both
+def test_an_invitation_is_made_while_its_maker_is_demoted(world: World) -> None:
+    """Either it is refused, or it is taken back: no link of theirs stays good."""
+    world.add_user("erin", admin=True)
+    made: list[str] = []
+
+    def invite() -> None:
+        actor = Person(user=users.by_email("alice@example.org"), address=None)
+        made.append(invitations.create(actor, "dora@example.org", "admin")[0])
+
+    race(world, invite, lambda: users.demote(Operator(), users.by_email("alice@example.org")))
+    for token in made:
+        assert world.browser().get(f"/invitations/{token}").status_code in {404, 410}

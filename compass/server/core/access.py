@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, false, or_, select, true
 
 from compass.server.core.errors import Forbidden
 from compass.server.core.models import Key, KeyType, Membership, Project, Role, User
-from compass.server.db import db
+from compass.server.db import db, serialise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +124,16 @@ def require_organization_admin(actor: Actor) -> None:
     """Raises Forbidden."""
     if not is_organization_admin(actor):
         raise Forbidden("Only an administrator of this installation can do this.")
+
+
+def require_lasting_organization_admin(actor: Actor) -> None:
+    """For what makes others powerful: until the transaction ends, nobody is demoted or disabled
+    beside it, which would take back what this hands out. Raises Forbidden.
+    """
+    serialise(db.session(), "admins")
+    if isinstance(actor, Person):
+        db.session.refresh(actor.user)
+    require_organization_admin(actor)
 
 
 def require_project_admin(actor: Actor, project: Project) -> None:

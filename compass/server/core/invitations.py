@@ -11,7 +11,7 @@ from compass.server.core.errors import Conflict, Findings, Gone, Invalid, NotFou
 from compass.server.core.ids import is_id
 from compass.server.core.models import Invitation, Project, Role, User
 from compass.server.core.text import clean_email
-from compass.server.db import changed, db, serialise
+from compass.server.db import changed, db
 
 LIFETIME = timedelta(days=7)
 
@@ -24,9 +24,7 @@ def create(
     All as typed: `role` is the one in the organization; with `project_id` they join that project
     too. Raises Forbidden, Invalid.
     """
-    # Before or after their demotion, which takes back what they handed out: never beside it.
-    serialise(db.session(), "admins")
-    access.require_organization_admin(actor)
+    access.require_lasting_organization_admin(actor)
     wrong = Findings()
     project: Project | None = None
     with wrong:

@@ -9,7 +9,7 @@ from compass.server.core.access import Actor, Person
 from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Gone, NotFound
 from compass.server.core.models import PasswordReset, User
-from compass.server.db import changed, db, serialise
+from compass.server.db import changed, db
 
 LIFETIME = timedelta(hours=24)
 
@@ -19,9 +19,7 @@ def create(actor: Actor, user: User) -> str:
 
     Raises Forbidden, and Conflict for somebody who may not sign in.
     """
-    # Before or after their demotion, which takes back what they handed out: never beside it.
-    serialise(db.session(), "admins")
-    access.require_organization_admin(actor)
+    access.require_lasting_organization_admin(actor)
     db.session.refresh(user)
     if user.disabled_at is not None:
         raise Conflict(f"{user.name} is disabled. Enable the account first.")

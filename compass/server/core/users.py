@@ -165,7 +165,7 @@ def enable(actor: Actor, user: User) -> None:
 
 def promote(actor: Actor, user: User) -> None:
     """Raises Forbidden."""
-    access.require_organization_admin(actor)
+    access.require_lasting_organization_admin(actor)
     if not user.is_admin:
         user.is_admin = True
         audit.record(actor, "user.promoted", user)
