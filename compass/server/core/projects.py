@@ -193,13 +193,15 @@ def join(actor: Actor, project: Project, user: User, role: Role) -> None:
 
     Raises Conflict for somebody who is in it already.
     """
+    # In words now: after a failure nothing more can be read.
+    taken = f"{user.name} is in {project.name} already."
     db.session.add(Membership(user_id=user.id, project_id=project.id, role=role))
     try:
         db.session.flush()
     except IntegrityError as error:
         if not is_duplicate(error):
             raise
-        raise Conflict(f"{user.name} is in {project.name} already.") from None
+        raise Conflict(taken) from None
     audit.record(actor, "member.added", project, user=user.email, role=role.value)
 
 
