@@ -91,6 +91,14 @@ def test_a_personal_token_for_somebody(run: Run) -> None:
         (["keys", "create", "--project", "Default", "--name", "x", "--expires-in-days", "0"],
          "Enter from 1 to 3650 days."),
         (["keys", "revoke", "key_unknown"], "There is no such key"),
+        (["users", "reset-link", "nobody@x"], "There is no account for nobody@x."),
+        (["users", "invite", "bob@example.org"], "already an account for bob@example.org"),
+        (["users", "invite", "d@x", "--project", "Nope"], "There is no project named Nope."),
+        (["users", "invite", "d@x", "--role", "admin"], "it goes with --project"),
+        (["users", "uninvite", "inv_unknown"], "There is no such invitation."),
+        (["users", "leaving", "nobody@x"], "There is no account for nobody@x."),
+        (["projects", "change", "Default", "--name", " "], "Give the project a name."),
+        (["projects", "delete", "Default", "--confirm", "default"], "Type Default to delete it."),
     ],
 )  # fmt: skip
 def test_the_same_rules_refuse(run: Run, arguments: list[str], words: str) -> None:
@@ -147,6 +155,50 @@ def test_each_change_leaves_its_event(run: Run) -> None:
         if action not in {"project.created"}:
             run(*arguments, fails=action == "member.removed")
             assert len(run.world.events(action)) == before + 1, f"{action} was recorded twice"
+
+
+def test_links_made_by_hand_open_what_the_pages_do(run: Run) -> None:
+    made = run("users", "invite", "dora@example.org", "--project", "Default", "--role", "admin")
+    link = made.output.strip()
+    assert link.startswith("http://127.0.0.1:8000/invitations/")
+    assert "dora@example.org\tmember\tDefault (admin)" in run("users", "invitations").output
+    browser, form = run.world.browser(), {"name": "Dora", "password": PASSWORD}
+    path = link.removeprefix("http://127.0.0.1:8000")
+    assert browser.post(path, form).status_code == 303
+    assert "dora@" not in run("users", "invitations").output
+
+    reset = run("users", "reset-link", "bob@example.org").output.strip()
+    path = reset.removeprefix("http://127.0.0.1:8000")
+    assert run.world.browser().post(path, {"password": f"{PASSWORD}3"}).status_code == 303
+
+    made = run("users", "invite", "erin@example.org", "--admin")
+    invited = run("users", "invitations").output.splitlines()[1].split("\t")[0]
+    run("users", "uninvite", invited)
+    path = made.output.strip().removeprefix("http://127.0.0.1:8000")
+    assert run.world.browser().get(path).status_code == 410
+    assert [e.actor_type for e in run.world.events("user.invited")] == ["operator"] * 2
+
+
+def test_what_stops_with_somebody(run: Run) -> None:
+    secret, token = run.world.key("Laptop", by="bob", type="personal")
+    run.world.set_role("bob", "admin")
+    _, account = run.world.key("Deploy", by="bob")
+    run.world.call("/v1/me", secret)
+    for arguments in ([], ["--project", "Default"]):
+        lines = run("users", "leaving", "bob@example.org", *arguments).output.splitlines()[1:]
+        assert [line.split("\t")[:3] for line in lines] == [
+            ["stops", token, "Laptop"], ["seen", account, "Deploy"],
+        ]  # fmt: skip
+        assert lines[0].endswith("127.0.0.1")
+
+
+def test_a_project_is_changed_and_deleted(run: Run) -> None:
+    secret, _ = run.world.key()
+    run("projects", "change", "Default", "--name", "Main", "--description", "All of it")
+    assert "Main\t1" in run("projects", "list").output
+    run("projects", "delete", "Main", "--confirm", "Main")
+    assert run.world.call("/v1/me", secret).status_code == 401
+    assert run.world.events("project.deleted")[0].details == {"live_keys": 1}
 
 
 def test_a_new_password_ends_sessions_and_unlocks(run: Run) -> None:

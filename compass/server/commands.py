@@ -19,9 +19,10 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import DatabaseError
 
 from compass.server import create_app, schema
-from compass.server.config import ConfigError, Settings
+from compass.server.config import ConfigError, Settings, settings
+from compass.server.core import invitations as invitation_rules
 from compass.server.core import keys as key_rules
-from compass.server.core import passwords
+from compass.server.core import leaver, passwords, resets
 from compass.server.core import projects as project_rules
 from compass.server.core import users as user_rules
 from compass.server.core.access import Operator
@@ -45,18 +46,18 @@ def _app() -> Flask:
     os.umask(0o077)
     context = click.get_current_context()
     try:
-        settings = Settings.from_env()
+        chosen = Settings.from_env()
         if (context.command.name, context.invoked_subcommand) == ("db", "upgrade"):
-            settings.home.mkdir(parents=True, exist_ok=True)
+            chosen.home.mkdir(parents=True, exist_ok=True)
         else:
-            _require_file(settings)
-        return create_app(settings)
+            _require_file(chosen)
+        return create_app(chosen)
     except (ConfigError, MissingAssetsError, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _require_file(settings: Settings) -> None:
-    file = settings.sqlite_file
+def _require_file(chosen: Settings) -> None:
+    file = chosen.sqlite_file
     if file is not None and not file.exists():
         raise click.ClickException(
             f"There is no database at {file}. `compass-server serve` makes one; "
@@ -207,19 +208,134 @@ def set_password(email: str, password_stdin: bool) -> None:
         user_rules.set_password(OPERATOR, user_rules.by_email(email), password_hash)
 
 
+@operator_command(users, "reset-link")
+@click.argument("email")
+def make_reset_link(email: str) -> None:
+    """Print a link that sets a new password: once, within 24 hours."""
+    with transaction():
+        token = resets.create(OPERATOR, user_rules.by_email(email))
+    click.echo(f"{settings().shown_url}/reset/{token}")
+
+
+@operator_command(users, "invite")
+@click.argument("email")
+@click.option("--admin", is_flag=True, help="Of the organization, and so of every project.")
+@click.option("--project", help="Its name: they join it too.")
+@role_option
+def invite(email: str, admin: bool, project: str | None, role: str | None) -> None:
+    """Print a link that makes an account: once, within 7 days."""
+    if role and not project:
+        raise click.UsageError("--role is the one in the project: it goes with --project.")
+    with transaction():
+        project_id = project_rules.by_name(project).id if project else ""
+        in_organization = Role.ADMIN if admin else Role.MEMBER
+        token, _ = invitation_rules.create(
+            OPERATOR, email, in_organization.value, project_id, role or ""
+        )
+    click.echo(f"{settings().shown_url}/invitations/{token}")
+
+
+@operator_command(users, "invitations")
+def list_invitations() -> None:
+    """List invitations that were not accepted yet."""
+    _table(
+        ("id", "email", "role", "project", "expires"),
+        (
+            (
+                each.id,
+                each.email,
+                "admin" if each.is_admin else "member",
+                f"{each.project.name} ({each.role.value})" if each.project else "-",
+                rfc3339(each.expires_at)[:16] + "Z",
+            )
+            for each in invitation_rules.pending()
+        ),
+    )
+
+
+@operator_command(users, "uninvite")
+@click.argument("invitation_id")
+def revoke_invitation(invitation_id: str) -> None:
+    """Revoke an invitation: its link stops."""
+    with transaction():
+        invitation_rules.revoke(OPERATOR, invitation_id)
+
+
+@operator_command(users, "leaving")
+@click.argument("email")
+@click.option("--project", help="Its name: what stops when they leave that one alone.")
+def report_leaver(email: str, project: str | None) -> None:
+    """What stops if they are disabled, and which secrets they have seen.
+
+    `stops` is a personal token of theirs; `seen` a service account that goes on, for whoever
+    copied its secret too: rotate it.
+    """
+    found = leaver.report(
+        user_rules.by_email(email), project_rules.by_name(project) if project else None
+    )
+    listed = [("stops", key) for key in found.tokens] + [("seen", key) for key in found.seen]
+    _table(
+        ("what", "id", "name", "project", "role", "last used", "from"),
+        (
+            (
+                what,
+                key.id,
+                key.name,
+                key.project.name,
+                key.role.value,
+                rfc3339(key.last_used_at)[:16] + "Z" if key.last_used_at else "-",
+                (key.last_use.last_used_address if key.last_use else None) or "-",
+            )
+            for what, key in listed
+        ),
+    )
+
+
 @operator_command(projects, "create")
 @click.argument("name")
-def create_project(name: str) -> None:
+@click.option("--description", default="")
+def create_project(name: str, description: str) -> None:
     """Create a project."""
     with transaction():
-        project = project_rules.create(OPERATOR, name)
+        project = project_rules.create(OPERATOR, name, description)
     click.echo(project.id)
+
+
+@operator_command(projects, "change")
+@click.argument("project")
+@click.option("--name", help="A new one.")
+@click.option("--description", help="A new one.")
+def change_project(project: str, name: str | None, description: str | None) -> None:
+    """Rename or describe a project."""
+    with transaction():
+        found = project_rules.by_name(project)
+        project_rules.change(
+            OPERATOR,
+            found,
+            found.name if name is None else name,
+            found.description if description is None else description,
+        )
+
+
+@operator_command(projects, "delete")
+@click.argument("project")
+@click.option("--confirm", required=True, metavar="NAME", help="Its name once more.")
+def delete_project(project: str, confirm: str) -> None:
+    """Delete a project for good, with its keys and all else in it."""
+    with transaction():
+        project_rules.delete_for_good(OPERATOR, project_rules.by_name(project), confirm)
 
 
 @operator_command(projects, "list")
 def list_projects() -> None:
     """List all projects."""
-    _table(("id", "name"), ((each.id, each.name) for each in project_rules.all_projects()))
+    _table(
+        ("id", "name", "live keys"),
+        (
+            (each.id, each.name, str(project_rules.live_keys(each)))
+            for each in project_rules.all_projects()
+        ),
+    )
 
 
 @operator_command(members, "set")

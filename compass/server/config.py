@@ -79,6 +79,11 @@ class Settings:
         return Path(self.database_url.database or "") if self.is_sqlite else None
 
     @property
+    def shown_url(self) -> str:
+        """What people open, as far as it is known without a request."""
+        return self.public_url or url_of(self.host, self.port)
+
+    @property
     def is_https(self) -> bool:
         return (self.public_url or "").startswith("https://")
 
@@ -122,6 +127,12 @@ class Settings:
                 "everybody signs in again then."
             )
         return key
+
+
+def url_of(host: str, port: int) -> str:
+    """Of a server that listens there; where it listens to everything, as this machine's own."""
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
 def settings() -> Settings:

@@ -19,7 +19,7 @@ from granian.log import LogLevels
 from sqlalchemy.exc import DatabaseError
 
 from compass.server import MAX_BODY, create_app, logs, schema
-from compass.server.config import ConfigError, Settings
+from compass.server.config import ConfigError, Settings, url_of
 from compass.server.core import setup
 from compass.server.gate import Gate
 from compass.server.web.assets import MissingAssetsError
@@ -118,8 +118,7 @@ def _prepare(settings: Settings, host: str, port: int) -> None:
     app = create_app(settings)
     with app.app_context():
         schema.upgrade()
-        shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
-        url = settings.public_url or f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+        url = settings.public_url or url_of(host, port)
         click.echo(f"Compass serves {url}")
         click.echo(f"COMPASS_HOME is {settings.home}")
         if setup.is_open():
