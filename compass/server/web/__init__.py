@@ -14,6 +14,7 @@ from compass.server.web import (  # isort: skip
     key_page,  # noqa: F401
     login,  # noqa: F401
     setup,  # noqa: F401
+    audit,  # noqa: F401
 )
 
 __all__ = ["errors", "init_app"]
