@@ -69,7 +69,7 @@ def export_json_lines() -> Response:
 class Turn:
     """One export at a time in each process: a slow reader holds a thread, and there are few.
 
-    Ends by `end`, and at the latest with the object itself: whoever hangs up calls nothing.
+    Ends by `end`, and at the latest with the object: an answer may be dropped before it begins.
     Raises ServiceUnavailable.
     """
 
@@ -85,15 +85,18 @@ def _export(
     ending: str, kind: str, write: Callable[[Iterable[list[AuditEvent]]], Iterator[str]]
 ) -> Response:
     audit_log.scope(me())
-    turn = Turn()
-    lines = write(audit_log.stream(me(), _filter(_asked())))
+    lines = _within(Turn(), write(audit_log.stream(me(), _filter(_asked()))))
     response = Response(stream_with_context(lines), content_type=f"{kind}; charset=utf-8")
-    response.call_on_close(turn.end)
-    # For as long as there is the response.
-    response.turn = turn  # type: ignore[attr-defined]
     name = f"compass-audit-{now():%Y-%m-%d}.{ending}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+def _within(turn: Turn, lines: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from lines
+    finally:
+        turn.end()
 
 
 @web.app_template_filter("happened")
