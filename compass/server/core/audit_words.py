@@ -137,13 +137,9 @@ def _many(count: Any, unit: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    """None, true and false as people write them."""
-    return (
-        {True: "yes", False: "no", None: "none"}.get(value, str(value))
-        if _is_flag(value)
-        else str(value)
-    )
-
-
-def _is_flag(value: Any) -> bool:
-    return value is None or isinstance(value, bool)
+    """As people write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
