@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from bench import load, pages, requests, start
+from bench import audit, load, pages, requests, start
 from bench.run import Run, say
 from bench.table import Figure, table, verdict
 
 _PAGES = ("page", "first-visit")
-_NAMES = (*requests.COMPARISONS, *_PAGES, "start")
+_NAMES = (*requests.COMPARISONS, *_PAGES, "audit", "start")
 _VERSIONS = ("granian", "flask", "django", "django-rest-knox", "djangorestframework-api-key")
 
 
@@ -38,6 +38,8 @@ def _measure(run: Run, names: list[str]) -> list[Figure]:
         figures += requests.measure(run, compared)
     if shown := [name for name in names if name in _PAGES]:
         figures += pages.measure(run, shown)
+    if "audit" in names:
+        figures += audit.measure(run)
     if "start" in names:
         figures += start.measure(run)
     return figures

@@ -47,7 +47,7 @@ def insert_world(connection: sqlite3.Connection, people: int, projects: int) -> 
     world = World(
         admin, [new_id("usr") for _ in range(people)], [new_id("prj") for _ in range(projects)]
     )
-    at = _stored(now())
+    at = stored(now())
     users = [
         (user, f"person{number:02}@example.org", f"Person {number:02}", at)
         for number, user in enumerate(world.people)
@@ -80,7 +80,7 @@ def insert_keys(
 
 def _plain(world: World, numbers: range, ids: list[str]) -> Iterator[tuple[str | None, ...]]:
     """Live service accounts that never expire."""
-    at = _stored(now())
+    at = stored(now())
     for number, key in zip(numbers, ids, strict=True):
         project = world.projects[number % len(world.projects)]
         name = name_of(number)
@@ -89,7 +89,7 @@ def _plain(world: World, numbers: range, ids: list[str]) -> Iterator[tuple[str |
 
 def _varied(world: World, numbers: range, ids: list[str]) -> Iterator[tuple[str | None, ...]]:
     """One in four is personal, one in five expires, one in ten is revoked."""
-    at, end = _stored(now()), _stored(now() + _VALID)
+    at, end = stored(now()), stored(now() + _VALID)
     for number, key in zip(numbers, ids, strict=True):
         # Not the number itself: all personal ones would be in a quarter of the projects.
         project = world.projects[number // 4 % len(world.projects)]
@@ -104,7 +104,7 @@ def _varied(world: World, numbers: range, ids: list[str]) -> Iterator[tuple[str 
 def _secrets(
     ids: list[str], secrets: list[str], used: list[bool]
 ) -> Iterator[tuple[str | None, ...]]:
-    at = _stored(now())
+    at = stored(now())
     for key, secret, was_used in zip(ids, secrets, used, strict=True):
         use = (at, "192.0.2.1") if was_used else (None, None)
         yield (key, tokens.digest(secret), tokens.hint(secret), at, *use)
@@ -120,6 +120,6 @@ def _mint(kind: str) -> str:
     return start + tokens.checksum(start)
 
 
-def _stored(moment: datetime) -> str:
+def stored(moment: datetime) -> str:
     """As SQLAlchemy writes it into SQLite: UTC, without saying so."""
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

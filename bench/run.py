@@ -20,6 +20,7 @@ class Run:
     pages: int
     starts: int
     many_keys: int
+    events: int
 
     @classmethod
     def full(cls, folder: Path) -> "Run":
@@ -31,6 +32,7 @@ class Run:
             pages=40,
             starts=5,
             many_keys=1_000_000,
+            events=1_000_000,
         )
 
     @classmethod
@@ -44,6 +46,7 @@ class Run:
             pages=30,
             starts=3,
             many_keys=100_000,
+            events=100_000,
         )
 
 

@@ -42,6 +42,7 @@ ADMINS_DO: Statuses = (303, 403, 403, 403, 302)
 SERVICE_ACCOUNT: Statuses = (200, 200, 404, 404, 302)
 
 PEOPLE = "/settings/organization/people"
+AUDIT = "/settings/organization/audit"
 MEMBERS_PATH = "/projects/{project}/settings/members"
 
 BROWSER: dict[str, Row] = {
@@ -149,6 +150,10 @@ BROWSER: dict[str, Row] = {
     f"GET {PEOPLE}/<user_id>/reset-link": Row(
         f"{PEOPLE}/{{mallory}}/reset-link", (302, 302, 302, 302, 302)
     ),
+    # Charlie is an admin of another project, and sees what was done there.
+    f"GET {AUDIT}": Row(AUDIT, (200, 200, 403, 200, 302)),
+    f"GET {AUDIT}/export.csv": Row(f"{AUDIT}/export.csv", (200, 200, 403, 200, 302)),
+    f"GET {AUDIT}/export.jsonl": Row(f"{AUDIT}/export.jsonl", (200, 200, 403, 200, 302)),
     f"POST {PEOPLE}/<user_id>/reset-link": Row(f"{PEOPLE}/{{mallory}}/reset-link", ADMINS),
 }
 

@@ -323,7 +323,13 @@ def type_another_name(page: Page) -> None:
     expect(page.locator("[aria-invalid]")).to_be_focused()
 
 
+def go_to_older_events(page: Page) -> None:
+    page.get_by_role("link", name="Older").click()
+    expect(page.get_by_role("link", name="Newer")).to_be_visible()
+
+
 KEYS = "{root}" + PATH
+AUDIT = "{root}/settings/organization/audit"
 PEOPLE_URL = "{root}" + PEOPLE
 PROJECT = "{root}/projects/{project}/settings"
 
@@ -366,6 +372,12 @@ STATES = [
     State("question to take a rotation back", KEYS + "/{rotating}", ask_to_take_back),
     State("old secret ended", KEYS, end_the_old_secret),
     State("rename error", KEYS + "/{active}", rename_to_nothing),
+    State("audit log", AUDIT, who="alice"),
+    State("audit log, filtered", AUDIT + "?actor=compass-server&action=member.added", who="alice"),
+    State("audit log, filter without match", AUDIT + "?actor=matches-nothing", who="alice"),
+    State("audit log of a project admin", AUDIT),
+    State("audit log, second page", AUDIT, go_to_older_events, who="erin"),
+    State("audit log refused", AUDIT, who="charlie", status=403),
     # What an open menu covers can't be pressed until it is closed: that is not a target now.
     State("open menu", KEYS + "/{active}", open_the_menu, within=".topbar"),
     State("people", PEOPLE_URL, who="alice"),

@@ -32,7 +32,7 @@ def record(actor: Actor, action: str, target: Target | None, **details: Detail) 
     event = AuditEvent(
         action=action,
         actor_type=actor.type,
-        actor_id=actor.id,
+        actor_id=actor.id or actor.type,
         actor_name=actor.name,
         target_type=type(target).__name__.lower() if target else None,
         target_id=target.id if target else None,

@@ -210,6 +210,7 @@ class Key(Model):
             postgresql_where=text("type = 'personal' AND revoked_at IS NULL"),
         ),
         Index("ix_keys_project_id_id", "project_id", "id"),
+        Index("ix_keys_name", "name"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("key"))
@@ -300,7 +301,7 @@ class KeySecret(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     key_id: Mapped[str] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"), index=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
-    hint: Mapped[str] = mapped_column(String(32))
+    hint: Mapped[str] = mapped_column(String(32), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     ends_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
@@ -322,12 +323,20 @@ class AuditEvent(Model):
     __table_args__ = (
         Index("ix_audit_events_project_id_id", "project_id", "id"),
         Index("ix_audit_events_target_id_id", "target_id", "id"),
+        # One for each set of filters, so that none has to look for its fifty among others.
+        Index("ix_audit_events_action_id", "action", "id"),
+        Index("ix_audit_events_actor_id_id", "actor_id", "id"),
+        Index("ix_audit_events_actor_id_action_id", "actor_id", "action", "id"),
+        Index("ix_audit_events_project_id_action_id", "project_id", "action", "id"),
+        # With the action behind the id: all three filters together read this one alone.
+        Index("ix_audit_events_project_id_actor_id_id", "project_id", "actor_id", "id", "action"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("evt"))
     at: Mapped[datetime] = mapped_column(default=now)
     action: Mapped[str] = mapped_column(String(60))
     actor_type: Mapped[str] = mapped_column(String(20))
+    # The type again where an actor has no id (operator, nobody), so that all are found alike.
     actor_id: Mapped[str | None]
     actor_name: Mapped[str] = mapped_column(String(80))
     target_type: Mapped[str | None] = mapped_column(String(20))

@@ -18,6 +18,7 @@ from compass.server.web import (  # isort: skip
     people,  # noqa: F401
     projects,  # noqa: F401
     setup,  # noqa: F401
+    audit,  # noqa: F401
 )
 
 __all__ = ["errors", "init_app"]
