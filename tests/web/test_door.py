@@ -13,6 +13,7 @@ from tests.world import PATH, World
 OPEN = {
     "web.show_setup", "web.do_setup", "web.login", "web.do_login", "web.logout",
     "web.set_theme", "web.guide", "asset", "healthz", "readyz",
+    "web.show_invitation", "web.accept_invitation", "web.show_reset", "web.reset_password",
 }  # fmt: skip
 
 

@@ -237,8 +237,10 @@ def remove_member(actor: Actor, project: Project, user: User) -> None:
     )
     if not removed:
         raise NotFound(f"{user.email} is not a member of {project.name}.")
-    verb = "member.left" if actor.id == user.id else "member.removed"
-    audit.record(actor, verb, project, user=user.email)
+    if actor.id == user.id:
+        audit.record(actor, "member.left", project, user=user.email)
+    else:
+        audit.record(actor, "member.removed", project, user=user.email)
 
 
 def _clean(name: str, description: str) -> tuple[str, str]:
