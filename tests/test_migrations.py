@@ -137,4 +137,4 @@ def test_secrets_made_before_people_were_shown_to_whoever_made_them(world: World
         downgrade(revision="0004")
         upgrade()
     assert [each.shown_to_id for each in world.stored(key_id).secrets] == [world.alice, world.bob]
-    assert [each.shown_to_id for each in world.stored(other_id).secrets] == [world.alice, None]
+    assert [each.shown_to_id for each in world.stored(other_id).secrets] == [world.alice] * 2

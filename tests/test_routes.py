@@ -99,6 +99,9 @@ BROWSER: dict[str, Row] = {
     f"POST {PATH}/<key_id>/take-back": Row(
         f"{PATH}/{{rotating}}/take-back", (303, 303, 404, 404, 302)
     ),
+    f"GET {PATH}/<key_id>/service-account": Row(
+        f"{PATH}/{{token}}/service-account", (302, 302, 302, 302, 302)
+    ),
     f"POST {PATH}/<key_id>/service-account": Row(
         f"{PATH}/{{token}}/service-account", (200, 200, 403, 404, 302)
     ),
@@ -124,6 +127,9 @@ BROWSER: dict[str, Row] = {
         MEMBERS_PATH, PROJECT_ADMINS_DO, {"email": "eve@example.org", "role": "member"}
     ),
     "GET /projects/<project_id>/settings/members/new": Row(f"{MEMBERS_PATH}/new", PROJECT_ADMINS),
+    "GET /projects/<project_id>/settings/members/<user_id>/role": Row(
+        f"{MEMBERS_PATH}/{{mallory}}/role", (302, 302, 302, 302, 302)
+    ),
     "POST /projects/<project_id>/settings/members/<user_id>/role": Row(
         f"{MEMBERS_PATH}/{{mallory}}/role", PROJECT_ADMINS_DO, {"role": "admin"}
     ),
@@ -141,6 +147,7 @@ BROWSER: dict[str, Row] = {
         f"{PEOPLE}/invitations/{{invitation_id}}/revoke", ADMINS_DO
     ),
     f"GET {PEOPLE}/<user_id>": Row(f"{PEOPLE}/{{mallory}}", ADMINS),
+    f"GET {PEOPLE}/<user_id>/role": Row(f"{PEOPLE}/{{alice}}/role", ADMINS),
     f"POST {PEOPLE}/<user_id>/role": Row(
         f"{PEOPLE}/{{mallory}}/role", ADMINS_DO, {"role": "admin"}
     ),
@@ -218,6 +225,7 @@ def place(world: World) -> Place:
     invitation, invitation_id = world.invite("dora@example.org")
     names = {
         "project": world.project,
+        "alice": world.alice,
         "mallory": world.mallory,  # type: ignore[attr-defined]
         "service": world.key("Service")[1],
         "rotating": rotating,

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
 from flask_migrate import Migrate
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
@@ -83,7 +84,11 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _answer(error: Exception) -> AnyResponse:
     """Every error of the app ends here: problem+json under /v1, a page elsewhere."""
     db.session.rollback()
-    if isinstance(error, IntegrityError) and points_nowhere(error):
+    # What was read before it is gone with the transaction, or altogether.
+    for known in ("project", "projects"):
+        g.pop(known, None)
+    gone = isinstance(error, StaleDataError | ObjectDeletedError)
+    if gone or (isinstance(error, IntegrityError) and points_nowhere(error)):
         error = Conflict(
             "Somebody deleted what this is about, at the same moment. Reload the page."
         )

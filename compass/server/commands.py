@@ -16,7 +16,7 @@ from flask_migrate.cli import db as schema_commands
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import inspect
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from compass.server import create_app, schema
 from compass.server.config import ConfigError, Settings, settings
@@ -38,7 +38,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 OPERATOR = Operator()
 
-NEVER_CUT = {"id", "email", "role", "status", "last used"}
+NEVER_CUT = {"id", "email", "role", "status", "last used", "last login"}
 
 
 def _app() -> Flask:
@@ -102,6 +102,9 @@ def operator_command(group: click.Group, name: str) -> Callable[[Command], click
                 raise click.ClickException(str(refusal)) from None
             except UnicodeEncodeError:
                 raise click.ClickException("What was typed is not valid UTF-8.") from None
+            except OperationalError as error:
+                reason = " ".join(str(error.orig).split())
+                raise click.ClickException(f"The database can't be used: {reason}") from None
 
         return group.command(name)(with_appcontext(run))
 
@@ -167,8 +170,11 @@ def create_user(email: str, name: str, admin: bool, password_stdin: bool) -> Non
 @operator_command(users, "list")
 def list_users() -> None:
     """List everyone."""
+    everyone = user_rules.everyone()
+    ids = [user.id for user in everyone]
+    last_logins, memberships = user_rules.last_logins(ids), project_rules.memberships(ids)
     _table(
-        ("id", "email", "name", "role", "status"),
+        ("id", "email", "name", "role", "status", "last login", "projects"),
         (
             (
                 user.id,
@@ -176,8 +182,10 @@ def list_users() -> None:
                 user.name,
                 "admin" if user.is_admin else "member",
                 "disabled" if user.disabled_at else "active",
+                rfc3339(last_logins[user.id])[:16] + "Z" if user.id in last_logins else "-",
+                ", ".join(each.project.name for each in memberships[user.id]) or "-",
             )
-            for user in user_rules.everyone()
+            for user in everyone
         ),
     )
 
@@ -226,6 +234,8 @@ def invite(email: str, admin: bool, project: str | None, role: str | None) -> No
     """Print a link that makes an account: once, within 7 days."""
     if role and not project:
         raise click.UsageError("--role is the one in the project: it goes with --project.")
+    if project == "":
+        raise click.UsageError("--project takes a project's name.")
     with transaction():
         project_id = project_rules.by_name(project).id if project else ""
         in_organization = Role.ADMIN if admin else Role.MEMBER
@@ -307,6 +317,8 @@ def create_project(name: str, description: str) -> None:
 @click.option("--description", help="A new one.")
 def change_project(project: str, name: str | None, description: str | None) -> None:
     """Rename or describe a project."""
+    if name is None and description is None:
+        raise click.UsageError("Give --name, --description or both.")
     with transaction():
         found = project_rules.by_name(project)
         project_rules.change(

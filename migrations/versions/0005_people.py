@@ -21,6 +21,7 @@ _secrets = sa.table(
 )
 _events = sa.table(
     "audit_events",
+    sa.column("id", sa.String()),
     sa.column("action", sa.String()),
     sa.column("actor_type", sa.String()),
     sa.column("actor_id", sa.String()),
@@ -97,13 +98,19 @@ def downgrade() -> None:
 
 
 def _remember_who_saw() -> None:
+    """A key's first secret was shown to who created it; each later one to who rotated it, or, where
+    the key did so itself, to whoever knew the one before."""
     connection = op.get_bind()
     maker = sa.select(_keys.c.creator_id).where(_keys.c.id == _secrets.c.key_id).scalar_subquery()
     connection.execute(sa.update(_secrets).values(shown_to_id=maker))
     rotations = sa.select(_events).where(_events.c.action == "key.rotated")
-    for event in connection.execute(rotations).all():
+    knows: dict[str, str | None] = {}
+    for event in connection.execute(rotations.order_by(_events.c.id)).all():
+        first = sa.select(_keys.c.creator_id).where(_keys.c.id == event.target_id)
+        before = knows.get(event.target_id, connection.scalar(first))
+        now = event.actor_id if event.actor_type == "user" else before
+        knows[event.target_id] = now
         new = sa.and_(
             _secrets.c.key_id == event.target_id, _secrets.c.hint == event.details.get("hint")
         )
-        seen_by = event.actor_id if event.actor_type == "user" else None
-        connection.execute(sa.update(_secrets).where(new).values(shown_to_id=seen_by))
+        connection.execute(sa.update(_secrets).where(new).values(shown_to_id=now))

@@ -3,6 +3,9 @@
 import threading
 from collections.abc import Callable
 
+import psycopg
+import pytest
+
 from compass.server.core import (
     invitations,
     keys,
@@ -230,3 +233,35 @@ def test_an_invitation_is_made_while_its_maker_is_demoted(world: World) -> None:
     race(world, invite, lambda: users.demote(Operator(), users.by_email("alice@example.org")))
     for token in made:
         assert world.browser().get(f"/invitations/{token}").status_code in {404, 410}
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("route", ["general", "members", "role", "remove", "delete"])
+def test_a_project_that_is_deleted_beside_a_change_is_a_conflict(world: World, route: str) -> None:
+    """The change waits for the deletion, and finds nothing left: no crash, and clear words."""
+    settings = f"/projects/{world.project}/settings"
+    path, form = {
+        "general": (f"{settings}/general", {"name": "Renamed"}),
+        "members": (f"{settings}/members", {"email": "charlie@example.org"}),
+        "role": (f"{settings}/members/{world.bob}/role", {"role": "admin"}),
+        "remove": (f"{settings}/members/{world.bob}/remove", {}),
+        "delete": (f"{settings}/general/delete", {"confirm": "Default"}),
+    }[route]
+    browser, answers = world.signed_in("alice"), []
+    form = {**form, "csrf_token": browser.token()}
+    with world.app.app_context():
+        url = db.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as other, psycopg.connect(url, autocommit=True) as watch:
+        other.execute("DELETE FROM projects WHERE id = %s", (world.project,))
+        asking = threading.Thread(
+            target=lambda: answers.append(browser.client.post(path, data=form))
+        )
+        asking.start()
+        # Until it waits for our lock.
+        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while asking.is_alive() and not watch.execute(blocked).fetchone()[0]:  # type: ignore[index]
+            pass
+        other.commit()
+    asking.join()
+    assert answers[0].status_code in {404, 409}, answers[0].text
+    assert "data-error" in answers[0].text

@@ -2,6 +2,7 @@
 
 import pytest
 
+from compass.server.core import users
 from compass.server.core.models import Key
 from tests.conftest import both
 from tests.world import PATH, World, secret_in
@@ -132,6 +133,7 @@ def test_service_accounts_whose_secret_they_have_seen(world: World) -> None:
         for name in ("Rotated since", "Revoked</a>", "Alice&#39;s"):
             assert name not in page, name
         assert page.count("Rotate</button>") == 2
+        assert page.count("End old secret</button>") == 2
 
 
 def test_rotating_from_the_report_leads_back_to_it(world: World) -> None:
@@ -143,3 +145,91 @@ def test_rotating_from_the_report_leads_back_to_it(world: World) -> None:
     page = alice.post(f"{PATH}/{key_id}/rotate", {"overlap_hours": "0", "next": back})
     assert f'href="{back}">Done' in page.text
     assert "Made by Bob" not in alice.get(back).text
+
+
+@both
+def test_a_leaver_can_not_hide_by_rotating_with_the_key_itself(world: World) -> None:
+    world.set_role("bob", "admin")
+    secret, key_id = world.key("Evade", by="bob")
+    new = world.call("/v1/keys/self/rotate", secret, "POST").json["secret"]
+    alice = world.signed_in("alice")
+    alice.post(f"{PATH}/{key_id}/end-overlap")
+    for path in questions(world):
+        page = alice.get(path).text
+        assert "Evade" in seen(page)
+        assert page.count("Rotate</button>") == 1
+    assert world.call("/v1/me", new).status_code == 200
+    alice.post(f"{PATH}/{key_id}/rotate", {"overlap_hours": "0"})
+    assert "Evade" not in seen(alice.get(questions(world)[0]).text)
+
+
+def test_the_copy_that_is_left_is_ended_from_the_report(world: World) -> None:
+    world.set_role("bob", "admin")
+    _, key_id = world.key("Deploy", by="bob")
+    alice, back = world.signed_in("alice"), questions(world)[0]
+    assert 'value="1" checked' in alice.get(f"{PATH}/{key_id}/rotate?next={back}").text
+    alice.post(f"{PATH}/{key_id}/rotate", {"overlap_hours": "24", "next": back})
+    assert "The copy works until" in alice.get(back).text
+    ended = alice.post(f"{PATH}/{key_id}/end-overlap", {"next": back})
+    assert (ended.status_code, ended.location) == (303, back)
+    assert "Deploy" not in seen(alice.get(back).text)
+
+
+def test_what_is_refused_already_does_not_stop(world: World) -> None:
+    world.set_role("bob", "admin")
+    secret, token = world.key("Laptop", by="bob", type="personal")
+    world.call("/v1/me", secret)
+    alice = world.signed_in("alice")
+    world.change("bob", users.disable)
+    page = alice.get(questions(world)[1]).text
+    assert "No personal token will stop" in page
+    assert "Refused already" in page
+    assert "Laptop" in alice.get(f"{PEOPLE}/{world.bob}").text
+    assert "Make a service account" not in page
+    assert alice.post(f"{PATH}/{token}/service-account").status_code == 409
+    world.change("bob", users.enable)
+    world.set_role("bob", None)
+    assert "No personal token will stop" in alice.get(questions(world)[0]).text
+
+
+def test_a_taken_name_is_no_dead_end(world: World) -> None:
+    secret, token = world.key("Nightly", by="bob", type="personal")
+    world.call("/v1/me", secret)
+    alice = world.signed_in("alice")
+    alice.post(f"{PATH}/{token}/service-account")
+    page = alice.get(questions(world)[0]).text
+    assert "service account of this name" in page
+    assert "Make a service account" not in page
+
+
+def test_before_an_administrator_is_demoted_it_is_said_what_stops(world: World) -> None:
+    world.add_user("erin", admin=True)
+    world.add_project("Other")
+    world.set_role("erin", "member", "Other")
+    world.key("Stops", by="erin", type="personal")
+    world.key("Goes on", by="erin", type="personal", project="Other")
+    alice = world.signed_in("alice")
+    with world.app.app_context():
+        erin = users.by_email("erin@example.org").id
+    page = alice.get(f"{PEOPLE}/{erin}/role").text
+    assert "1 personal token will stop" in page
+    assert "Stops" in page
+    assert "Goes on" not in page
+    assert alice.get(f"{PEOPLE}/{world.bob}/role").status_code == 302
+
+
+def test_what_somebody_saw_who_is_gone_is_still_told(world: World) -> None:
+    world.set_role("bob", "admin")
+    world.key("Deploy", by="bob")
+    members = f"/projects/{world.project}/settings/members"
+    alice = world.signed_in("alice")
+    assert "not here any more" not in alice.get(members).text
+    world.signed_in("bob").post(f"{members}/{world.bob}/remove")
+    page = alice.get(members).text
+    assert "Seen by people who are not here any more" in page
+    assert "Seen by Bob." in page
+    world.change("bob", users.disable)
+    assert "Deploy" in seen(alice.get(f"{PEOPLE}/{world.bob}").text)
+    # For whoever can do something about it.
+    world.set_role("charlie", "member")
+    assert "Deploy" not in world.signed_in("charlie").get(members).text

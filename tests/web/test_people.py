@@ -89,6 +89,10 @@ def test_an_invited_administrator_is_one(world: World) -> None:
         ({"email": "gone@example.org"}, "It is disabled: enable it instead"),
         ({"email": "dora@example.org"}, "is invited already"),
         ({"email": "a\u202e@example.org"}, "Enter an email address"),
+        ({"email": "a@b@c"}, "Enter an email address"),
+        ({"email": "<b>@x"}, "Enter an email address"),
+        ({"email": f"compass_sa_{'0' * 40}4OSWh2@x"}, "That is a key"),
+        ({"email": "ｂob@example.org"}, "There is already an account for bob@example.org"),
         ({"role": "owner"}, "Choose member or admin."),
         ({"project": "prj_nonsense"}, "Choose a project, or none."),
         ({"project_role": "<b>"}, "Choose member or admin."),
@@ -290,6 +294,9 @@ def test_a_role_is_changed_and_counts_at_once(world: World) -> None:
     assert bob.get(PEOPLE).status_code == 403
     assert alice.post(f"{PEOPLE}/{world.bob}/role", {"role": "king"}).status_code == 422
     assert alice.post(f"{PEOPLE}/{world.bob}/role").status_code == 422
+    world.change("bob", users.promote)
+    assert alice.post(f"{PEOPLE}/{world.bob}/role", {"role": ""}).status_code == 422
+    assert bob.get(PEOPLE).status_code == 200
 
 
 def test_the_last_administrator_stays(world: World) -> None:

@@ -94,6 +94,14 @@ def test_a_deleted_project_takes_its_keys_and_leaves_the_record(world: World) ->
     assert world.signed_in("bob").get("/").status_code == 302
 
 
+@pytest.mark.parametrize("name", ["a  b", "a\u00a0b", "Rep\u200dorts"])
+def test_a_name_that_can_not_be_typed_as_it_is(world: World, name: str) -> None:
+    project = world.add_project(name)
+    typed = {"confirm": "Reports" if name.startswith("Rep") else "a b"}
+    path = f"/projects/{project}/settings/general/delete"
+    assert world.signed_in("alice").post(path, typed).status_code == 303
+
+
 def test_the_last_project_may_go_too(world: World) -> None:
     alice = world.signed_in("alice")
     alice.get(general(world))
@@ -134,6 +142,8 @@ def test_a_member_is_added_changed_and_removed(world: World) -> None:
     assert alice.post(f"{path}/role", {"role": "admin"}).status_code == 303
     assert charlie.get(f"{members(world)}/new").status_code == 200
     assert alice.post(f"{path}/role", {"role": "boss"}).status_code == 422
+    assert alice.post(f"{path}/role", {"role": ""}).status_code == 422
+    assert charlie.get(f"{members(world)}/new").status_code == 200
     secret, _ = world.key(by="charlie", type="personal")
     assert alice.post(f"{path}/remove").status_code == 303
     assert charlie.get(members(world)).status_code == 404

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from compass.server.core import audit, passwords, sessions, throttle, users
 from compass.server.core.access import Nobody, Person
 from compass.server.core.models import User
-from compass.server.core.text import folded
+from compass.server.core.text import same_address
 from compass.server.db import db
 
 
@@ -26,7 +26,7 @@ class Proof:
 def claim(email: str, address: str) -> None:
     """Raises Throttled."""
     user = users.find(email)
-    throttle.claim(folded(email).casefold(), user.id if user else None, address)
+    throttle.claim(same_address(email), user.id if user else None, address)
 
 
 def check(email: str, password: str) -> Proof | None:

@@ -307,7 +307,7 @@ class KeySecret(Model):
     last_used_at: Mapped[datetime | None]
     last_used_address: Mapped[str | None] = mapped_column(String(64))
     last_used_agent: Mapped[str | None] = mapped_column(String(200))
-    # Who has seen it. None: the operator, or the key that rotated itself.
+    # Who has seen it, or the one before it with which the key rotated itself. None: the operator.
     shown_to_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
 
     key: Mapped[Key] = relationship(back_populates="secrets")

@@ -13,7 +13,7 @@ from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
 from compass.server.core.ids import is_id
 from compass.server.core.models import Key, Membership, Project, Role, User
-from compass.server.core.text import clean_name, clean_text, folded, is_hidden
+from compass.server.core.text import as_seen, clean_name, clean_text, folded, is_hidden
 from compass.server.db import brief, changed, db, is_duplicate
 
 LONGEST_DESCRIPTION = 500
@@ -62,15 +62,16 @@ def change(actor: Actor, project: Project, name: str, description: str) -> None:
 def delete_for_good(actor: Actor, project: Project, typed: str) -> None:
     """With its keys and all else that is in it; only the record of what was done stays.
 
-    `typed` is its name, as proof that it is meant. Raises Forbidden, Invalid at `confirm`.
+    `typed` is its name, as proof that it is meant. Raises Forbidden, NotFound, and Invalid at
+    `confirm`.
     """
     access.require_project_admin(actor, project)
-    if folded(typed) != project.name:
+    if as_seen(typed) != as_seen(project.name):
         raise Invalid(confirm=f"Type {project.name} to delete it.")
     audit.record(actor, "project.deleted", project, live_keys=live_keys(project))
     db.session.flush()
-    gone = delete(Project).where(Project.id == project.id)
-    db.session.execute(gone.execution_options(synchronize_session=False))
+    if not changed(delete(Project).where(Project.id == project.id)):
+        raise NotFound("There is no such project any more.")
 
 
 def live_keys(project: Project) -> int:

@@ -150,7 +150,8 @@ def _replace(
             digest=tokens.digest(secret),
             hint=tokens.hint(secret),
             created_at=moment,
-            shown_to_id=actor.id if isinstance(actor, Person) else None,
+            # Whoever knew the secret that a key rotated itself with may have been the one to do it.
+            shown_to_id=actor.id if isinstance(actor, Person) else newest.shown_to_id,
         )
     )
     db.session.flush()

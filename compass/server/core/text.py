@@ -61,14 +61,27 @@ def folded(value: str) -> str:
     return name
 
 
+def same_address(value: str) -> str:
+    """How email addresses are kept and looked up. NFKC: letters that look the same are the same."""
+    return unicodedata.normalize("NFKC", folded(value)).casefold()
+
+
+def as_seen(name: str) -> str:
+    """What of a name can be told by looking at it: any blanks are one, joiners are none."""
+    return " ".join("".join(char for char in folded(name) if char not in _JOINERS).split())
+
+
 def clean_email(value: str, field: str = "email") -> str:
     """Trimmed and case-folded. No mail is ever sent, so an address on a LAN is as good as any.
 
     Raises Invalid.
     """
-    email = folded(value).casefold()
-    local, _, host = email.rpartition("@")
-    if not local or not host or any(char.isspace() or is_hidden(char) for char in email):
+    email = same_address(value)
+    local, _, host = email.partition("@")
+    odd = any(char.isspace() or is_hidden(char) or char in '@<>"' for char in local + host)
+    if tokens.PATTERN.search(value):
+        raise Invalid(**{field: "That is a key, and keys are secret. Enter an email address."})
+    if not local or not host or odd:
         raise Invalid(**{field: "Enter an email address, such as ada@example.org."})
     if len(email) > 254:
         raise Invalid(**{field: "Use an email address of at most 254 characters."})

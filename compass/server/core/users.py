@@ -12,7 +12,14 @@ from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
 from compass.server.core.ids import is_id
 from compass.server.core.models import Invitation, PasswordReset, Session, User
-from compass.server.core.text import clean_email, clean_name, folded, is_hidden, like_escaped
+from compass.server.core.text import (
+    clean_email,
+    clean_name,
+    folded,
+    is_hidden,
+    like_escaped,
+    same_address,
+)
 from compass.server.db import changed, db, is_duplicate, serialise
 
 PAGE_SIZE = 50
@@ -53,7 +60,7 @@ def create(actor: Actor, email: str, name: str, password_hash: str, is_admin: bo
 
 def find(email: str) -> User | None:
     """Whoever has this address, however it was typed."""
-    address = folded(email).casefold()
+    address = same_address(email)
     if any(is_hidden(char) for char in address):
         return None
     return db.session.scalar(select(User).where(User.email == address))
@@ -98,7 +105,7 @@ def page(q: str, number: int) -> Page:
     the last one."""
     where = []
     if q:
-        pattern = f"%{like_escaped(q)}%"
+        pattern = f"%{like_escaped(folded(q))}%"
         where.append(
             or_(User.name.ilike(pattern, escape="\\"), User.email.ilike(pattern, escape="\\"))
         )
@@ -143,7 +150,7 @@ def disable(actor: Actor, user: User) -> None:
 
     Raises Forbidden, and Conflict for oneself and for the last administrator.
     """
-    access.require_organization_admin(actor)
+    access.require_lasting_organization_admin(actor)
     if actor.id == user.id:
         raise Conflict("You can't disable yourself. Ask another administrator.")
     _keep_one_admin(user)
@@ -157,7 +164,7 @@ def disable(actor: Actor, user: User) -> None:
 
 def enable(actor: Actor, user: User) -> None:
     """Raises Forbidden."""
-    access.require_organization_admin(actor)
+    access.require_lasting_organization_admin(actor)
     if user.disabled_at is not None:
         user.disabled_at = None
         audit.record(actor, "user.enabled", user)
@@ -174,7 +181,7 @@ def promote(actor: Actor, user: User) -> None:
 def demote(actor: Actor, user: User) -> None:
     """The links that they handed out stop. Raises Forbidden, and Conflict for the last
     administrator."""
-    access.require_organization_admin(actor)
+    access.require_lasting_organization_admin(actor)
     _keep_one_admin(user)
     if user.is_admin:
         user.is_admin = False

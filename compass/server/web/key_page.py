@@ -88,7 +88,8 @@ def ask_rotate(key_id: str) -> Response:
     days = request.args.get("expires_in_days", rotation.renewed_days(key))
     form = RotateForm(
         secret=str(key.secret.id),
-        overlap_hours=request.args.get("overlap_hours", "24"),
+        # From a report of somebody who goes: what they copied is to end soon.
+        overlap_hours=request.args.get("overlap_hours", "1" if "next" in request.args else "24"),
         expires_in_days=str(days or ""),
         next=own_path(request.args.get("next")),
     )
@@ -110,6 +111,12 @@ def rotate_key(key_id: str) -> Response:
         return _conflict(key_id, conflict)
     shown = {"secret": secret, "back": own_path(form.next.data)} | _of(key)
     return render("keys/_rotated.html", "keys/key.html", **shown)
+
+
+@web.get(f"{PATH}/<key_id>/service-account")
+def reload_replacement(key_id: str) -> AnyResponse:
+    """Where a reload of what comes below leads."""
+    return redirect(url_for("web.show_key", key_id=key_id))
 
 
 @web.post(f"{PATH}/<key_id>/service-account")
@@ -154,7 +161,8 @@ def _secret_meant() -> int | None:
 def _changed(key: Key, words: str) -> AnyResponse:
     if not request.htmx:
         flash(words)
-        return redirect(url_for("web.show_key", key_id=key.id), 303)
+        back = own_path(request.form.get("next"))
+        return redirect(back or url_for("web.show_key", key_id=key.id), 303)
     return announce(render("keys/_state.html", "keys/key.html", focus="secret", **_of(key)), words)
 
 

@@ -58,12 +58,18 @@ def change_role(project_id: str, user_id: str) -> AnyResponse:
             project = enter_project(project_id)
             access.require_project_admin(me(), project)
             user = projects.member(project, user_id)
-            role = invitations.parse_role(request.form.get("role", "-"))
+            role = invitations.parse_role(request.form.get("role") or "-")
             projects.set_member(me(), project, user, role)
     except Invalid as invalid:
         return _list(enter_project(project_id), AddForm(), 422, conflict=str(invalid))
     flash(f"{user.name} is {role} in {project.name} now.")
     return redirect(url_for("web.list_members", project_id=project_id), 303)
+
+
+@web.get(f"{PATH}/<user_id>/role")
+def reload_role(project_id: str, user_id: str) -> AnyResponse:
+    """Where a reload of what comes below leads."""
+    return redirect(url_for("web.list_members", project_id=project_id))
 
 
 @web.get(f"{PATH}/<user_id>/remove")
@@ -103,6 +109,7 @@ def _list(project: Project, form: AddForm, status: int = 200, **context: Any) ->
         members=projects.members(project),
         admins=users.admins(),
         strangers=projects.strangers(project) if shared["may_manage"] else [],
+        lingering=leaver.lingering(project) if shared["may_manage"] else [],
         **shared,
         **context,
     )

@@ -23,7 +23,7 @@ class InviteForm(Form):
     email = EmailField("Email")
     role = StringField("Role in the organization")
     project = StringField("Project")
-    project_role = StringField("Role in the project")
+    project_role = StringField("Role in that project")
 
 
 @web.get(PATH)
@@ -75,6 +75,18 @@ def show_person(user_id: str) -> Response:
     return _person(users.get(user_id))
 
 
+@web.get(f"{PATH}/<user_id>/role")
+def confirm_demote(user_id: str) -> AnyResponse:
+    """Before an organization admin becomes a member: what stops with that."""
+    access.require_organization_admin(me())
+    user = users.get(user_id)
+    if not user.is_admin:
+        return redirect(url_for("web.show_person", user_id=user_id))
+    report = leaver.report(user, as_admin=True)
+    page = flask.render_template("people/demote.html", person=user, report=report)
+    return flask.make_response(page)
+
+
 @web.post(f"{PATH}/<user_id>/role")
 def change_organization_role(user_id: str) -> AnyResponse:
     try:
@@ -82,7 +94,7 @@ def change_organization_role(user_id: str) -> AnyResponse:
             # Who may not do this learns nothing of who is here.
             access.require_organization_admin(me())
             user = users.get(user_id)
-            role = invitations.parse_role(request.form.get("role", "-"))
+            role = invitations.parse_role(request.form.get("role") or "-")
             (users.promote if role == "admin" else users.demote)(me(), user)
     except (Conflict, Invalid) as refusal:
         return _refused(user_id, refusal)
