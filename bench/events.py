@@ -26,7 +26,7 @@ _ADMIN = """
     SELECT users.id, projects.id, 'admin', users.created_at FROM users, projects WHERE email = ?
 """
 _BATCH = 20_000
-_EVERY = timedelta(seconds=90)
+EVERY = timedelta(seconds=90)
 _RANDOM = "0123456789abcdefghijklmnopqrstuv"
 
 # What only the first thousand events are.
@@ -60,7 +60,7 @@ def insert(connection: sqlite3.Connection, count: int) -> Made:
     people = connection.execute("SELECT id, name FROM users WHERE email LIKE 'person%'").fetchall()
     projects = connection.execute("SELECT id, name FROM projects").fetchall()
     keys = connection.execute("SELECT id, name, project_id FROM keys").fetchall()
-    start = now() - _EVERY * count
+    start = now() - EVERY * count
     for first in range(0, count, _BATCH):
         numbers = range(first, min(first + _BATCH, count))
         connection.executemany(_EVENT, _rows(people, projects, keys, start, numbers))
@@ -87,7 +87,7 @@ def _rows(
 ) -> Iterator[Row]:
     """Half of them about keys, half of them sign-ins."""
     for number in numbers:
-        at = start + _EVERY * number
+        at = start + EVERY * number
         event = lowest("evt", at)[:-12] + "".join(random.choices(_RANDOM, k=12))
         who, name = random.choice(people)
         if number < _FIRST:

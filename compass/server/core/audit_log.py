@@ -2,17 +2,26 @@
 
 Ids sort by time, so a page begins at an id, a span of time is a range of ids, and nothing is ever
 counted. What is asked for is split into arms, none of which has an event of another: each is read
-off one index in the order of ids, and the database merges them. However many events there are, a
-page looks at about as many as it shows.
+off one index in the order of ids, and the database merges them. However many events there are,
+no more of an arm is looked at than can be shown.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, true, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from compass.server.core import access, keys, users
@@ -35,6 +44,7 @@ _ARMS_AT_ONCE = 100
 _KEYS_OF_A_NAME = 500
 
 Conditions = list[ColumnElement[bool]]
+Ids = TypeVar("Ids", Select[str], CompoundSelect[str])
 
 
 @dataclass(frozen=True)
@@ -261,13 +271,25 @@ def _ids(arms: list[Select[str]], limit: int, before: str = "", after: str = "")
         arms = [arm.where(AuditEvent.id > after) for arm in arms]
     found: list[str] = []
     for start in range(0, len(arms), _ARMS_AT_ONCE):
-        # Without an order or limit in the arms: that lets the database merge them as it reads.
-        some = union_all(*arms[start : start + _ARMS_AT_ONCE])
-        by_id = some.selected_columns.id
-        found += db.session.scalars(
-            some.order_by(by_id.asc() if after else by_id.desc()).limit(limit)
-        )
+        query = _merged(arms[start : start + _ARMS_AT_ONCE], limit, forwards=bool(after))
+        found += db.session.scalars(query)
     return sorted(found, reverse=not after)[:limit]
+
+
+def _merged(
+    arms: list[Select[str]], limit: int, forwards: bool
+) -> Select[str] | CompoundSelect[str]:
+    """SQLite reads of each arm only what it takes; PostgreSQL, untold, would sort all of them."""
+    if len(arms) == 1:
+        return _ends(arms[0], limit, forwards)
+    if db.session().get_bind().dialect.name == "postgresql":
+        return _ends(union_all(*(_ends(arm, limit, forwards) for arm in arms)), limit, forwards)
+    return _ends(union_all(*arms), limit, forwards)
+
+
+def _ends(query: Ids, limit: int, forwards: bool) -> Ids:
+    by_id = query.selected_columns.id
+    return query.order_by(by_id.asc() if forwards else by_id.desc()).limit(limit)
 
 
 def _events(ids: list[str]) -> list[AuditEvent]:
