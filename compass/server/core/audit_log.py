@@ -38,6 +38,8 @@ BATCH = 500
 # Those who act without an id, as people call them → as the record does.
 WITHOUT_ID = {"compass-server": "operator", "nobody": "nobody"}
 
+# To choose from; others are typed.
+_SUGGESTED = 100
 # SQLite joins at most 500 selects.
 _ARMS_AT_ONCE = 100
 # Of one name. They have few events each, so that those of all are soon sorted.
@@ -112,6 +114,18 @@ def visible_projects(actor: Person) -> list[Project]:
     return list(
         db.session.scalars(query if places is None else query.where(Project.id.in_(places)))
     )
+
+
+def people(actor: Person) -> list[User]:
+    """Some to choose from, by name: everybody, or who is in one of their projects.
+
+    Raises Forbidden.
+    """
+    query, places = select(User).order_by(User.name).limit(_SUGGESTED), scope(actor)
+    if places is not None:
+        members = select(Membership.user_id).where(Membership.project_id.in_(places))
+        query = query.where(User.id.in_(members))
+    return list(db.session.scalars(query))
 
 
 def page(actor: Person, wanted: Filter, before: str = "", after: str = "") -> Page:

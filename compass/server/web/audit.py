@@ -46,6 +46,7 @@ def list_events() -> AnyResponse:
         found=found,
         asked=asked,
         projects={each.id: each.name for each in audit_log.visible_projects(me())},
+        people=lambda: audit_log.people(me()),
         actions=audit_words.grouped(),
         label=audit_words.label,
         links=audit_log.keys_to_link(me(), found.events),
