@@ -71,7 +71,7 @@ def _addresses(made: events.Made, deep: str, count: int) -> list[_Address]:
         _Address("by action", {"action": "key.revoked"}),
         _Address("by rare action", {"action": rare}),
         _Address("by project", {"project": made.project}),
-        _Address("by key", {"key": made.key}, _FEW),
+        _Address("by key", {"key": made.key}),
         _Address("by days", {"since": "2020-01-01", "until": half}),
         _Address("by person and action", {"actor": person, "action": "key.revoked"}),
         _Address("by person and rare action", {"actor": person, "action": rare}, _FEW),

@@ -20,6 +20,8 @@ _EVENT = """
 _INDEXES = """
     SELECT name, sql FROM sqlite_master WHERE tbl_name = 'audit_events' AND sql LIKE 'CREATE INDEX%'
 """
+# So that each has many.
+_BUSY_KEYS = "SELECT id, name, project_id FROM keys ORDER BY id LIMIT 500"
 _DEEP = "SELECT id FROM audit_events {} ORDER BY id DESC LIMIT 1 OFFSET ?"
 _ADMIN = """
     INSERT INTO memberships (user_id, project_id, role, created_at)
@@ -59,7 +61,7 @@ def insert(connection: sqlite3.Connection, count: int) -> Made:
         connection.execute(f"DROP INDEX {name}")
     people = connection.execute("SELECT id, name FROM users WHERE email LIKE 'person%'").fetchall()
     projects = connection.execute("SELECT id, name FROM projects").fetchall()
-    keys = connection.execute("SELECT id, name, project_id FROM keys").fetchall()
+    keys = connection.execute(_BUSY_KEYS).fetchall()
     start = now() - EVERY * count
     for first in range(0, count, _BATCH):
         numbers = range(first, min(first + _BATCH, count))
