@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 
 import click
 import httpx
@@ -47,7 +46,7 @@ def measure(run: Run) -> list[Figure]:
             (data.ADMIN, "organization admin", made.thousandth),
             (PROJECT_ADMIN, "admin of 100 projects", made.thousandth_of_projects),
         ):
-            addresses = _addresses(made, deep)
+            addresses = _addresses(made, deep, run.events)
             say(f"Measuring {len(addresses)} pages as {who}, {run.pages} times each.")
             with httpx.Client(base_url=url, timeout=30) as client:
                 browser.sign_in(client, email, data.PASSWORD)
@@ -60,11 +59,11 @@ def measure(run: Run) -> list[Figure]:
     return figures
 
 
-def _addresses(made: events.Made, deep: str) -> list[_Address]:
+def _addresses(made: events.Made, deep: str, count: int) -> list[_Address]:
     """What is `rare` was done at the beginning alone: whoever looks for it from the end on must
     pass by all the rest."""
     person, rare = events.email_of(3), events.RARE
-    half = (now() - timedelta(days=400)).date().isoformat()
+    half = (now() - events.EVERY * count / 2).date().isoformat()
     return [
         _Address("first page", {}),
         _Address("thousandth page", {"before": deep}),
@@ -72,7 +71,7 @@ def _addresses(made: events.Made, deep: str) -> list[_Address]:
         _Address("by action", {"action": "key.revoked"}),
         _Address("by rare action", {"action": rare}),
         _Address("by project", {"project": made.project}),
-        _Address("by key", {"key": made.key}, _FEW),
+        _Address("by key", {"key": made.key}),
         _Address("by days", {"since": "2020-01-01", "until": half}),
         _Address("by person and action", {"actor": person, "action": "key.revoked"}),
         _Address("by person and rare action", {"actor": person, "action": rare}, _FEW),

@@ -20,13 +20,15 @@ _EVENT = """
 _INDEXES = """
     SELECT name, sql FROM sqlite_master WHERE tbl_name = 'audit_events' AND sql LIKE 'CREATE INDEX%'
 """
+# So that each has many.
+_BUSY_KEYS = "SELECT id, name, project_id FROM keys ORDER BY id LIMIT 500"
 _DEEP = "SELECT id FROM audit_events {} ORDER BY id DESC LIMIT 1 OFFSET ?"
 _ADMIN = """
     INSERT INTO memberships (user_id, project_id, role, created_at)
     SELECT users.id, projects.id, 'admin', users.created_at FROM users, projects WHERE email = ?
 """
 _BATCH = 20_000
-_EVERY = timedelta(seconds=90)
+EVERY = timedelta(seconds=90)
 _RANDOM = "0123456789abcdefghijklmnopqrstuv"
 
 # What only the first thousand events are.
@@ -59,8 +61,8 @@ def insert(connection: sqlite3.Connection, count: int) -> Made:
         connection.execute(f"DROP INDEX {name}")
     people = connection.execute("SELECT id, name FROM users WHERE email LIKE 'person%'").fetchall()
     projects = connection.execute("SELECT id, name FROM projects").fetchall()
-    keys = connection.execute("SELECT id, name, project_id FROM keys").fetchall()
-    start = now() - _EVERY * count
+    keys = connection.execute(_BUSY_KEYS).fetchall()
+    start = now() - EVERY * count
     for first in range(0, count, _BATCH):
         numbers = range(first, min(first + _BATCH, count))
         connection.executemany(_EVENT, _rows(people, projects, keys, start, numbers))
@@ -87,7 +89,7 @@ def _rows(
 ) -> Iterator[Row]:
     """Half of them about keys, half of them sign-ins."""
     for number in numbers:
-        at = start + _EVERY * number
+        at = start + EVERY * number
         event = lowest("evt", at)[:-12] + "".join(random.choices(_RANDOM, k=12))
         who, name = random.choice(people)
         if number < _FIRST:

@@ -138,3 +138,22 @@ def test_secrets_made_before_people_were_shown_to_whoever_made_them(world: World
         upgrade()
     assert [each.shown_to_id for each in world.stored(key_id).secrets] == [world.alice, world.bob]
     assert [each.shown_to_id for each in world.stored(other_id).secrets] == [world.alice] * 2
+
+
+@both
+def test_those_without_an_id_are_recorded_by_their_type(world: World) -> None:
+    world.browser().post("/login", {"email": "bob@example.org", "password": "wrong wrong"})
+
+    def actors() -> set[tuple[str, str | None]]:
+        with world.app.app_context():
+            events = db.session.execute(text("SELECT actor_type, actor_id FROM audit_events"))
+            return {(row.actor_type, row.actor_id) for row in events}
+
+    recorded = {("operator", "operator"), ("nobody", "nobody")}
+    assert actors() == recorded
+    with world.app.app_context():
+        downgrade(revision="0005")
+    assert actors() == {("operator", None), ("nobody", None)}
+    with world.app.app_context():
+        upgrade()
+    assert actors() == recorded

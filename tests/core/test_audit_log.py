@@ -8,11 +8,11 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text, union_all
+from sqlalchemy import text
 
-from compass.server.core import audit_export, audit_log, audit_words, projects, users
+from compass.server.core import audit_export, audit_log, audit_search, audit_words, projects, users
 from compass.server.core.access import Person
-from compass.server.core.audit_log import Filter
+from compass.server.core.audit_filter import Filter, meant
 from compass.server.core.errors import Forbidden
 from compass.server.core.ids import is_id, lowest, new_id
 from compass.server.core.models import AuditEvent
@@ -118,7 +118,7 @@ def test_pages_there_and_back_and_the_stream_cover_each_event_once(
     monkeypatch.setattr(audit_log, "PAGE_SIZE", 20)
     monkeypatch.setattr(audit_log, "BATCH", 20)
     # So that arms are joined in several statements too.
-    monkeypatch.setattr(audit_log, "_ARMS_AT_ONCE", 1 if who == "dora" else 100)
+    monkeypatch.setattr(audit_search, "_ARMS_AT_ONCE", 1 if who == "dora" else 100)
     with full.app.app_context():
         newest = db.session.scalars(db.select(AuditEvent).order_by(AuditEvent.id.desc()))
         facts = [
@@ -210,11 +210,10 @@ def test_every_set_of_filters_is_read_off_an_index(full: World) -> None:
     with full.app.app_context():
         for name, wanted in product(("alice", "bob", "dora"), every_filter()):
             chosen, actor = as_filter(wanted), person(name)
-            arms = audit_log._arms(audit_log.scope(actor), audit_log._meant(actor, chosen), chosen)
+            arms = audit_search.arms(audit_log.scope(actor), meant(actor, chosen), chosen)
             if not arms:
                 continue
-            merged = union_all(*arms)
-            query = merged.order_by(merged.selected_columns.id.desc()).limit(51)
+            query = audit_search.merged(arms, 51, forwards=False)
             sql = str(query.compile(db.engine, compile_kwargs={"literal_binds": True}))
             plan = [row[3] for row in db.session.execute(text(f"EXPLAIN QUERY PLAN {sql}"))]
             looked_at = [step for step in plan if "audit_events" in step]

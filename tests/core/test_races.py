@@ -217,7 +217,7 @@ def test_two_add_the_same_member(world: World) -> None:
 
     outcomes = race(world, add, add, add)
     assert outcomes[0] == "won"
-    assert all("is in Default already" in each for each in outcomes[1:])
+    assert all("is in Default already" in each for each in outcomes[1:]), outcomes
 
 
 @both

@@ -1,8 +1,10 @@
 """The audit log's page: who may open it, its filters and pages, and what it shows."""
 
+import re
 from html import unescape
 
 import pytest
+from sqlalchemy import event
 
 from compass.server.core.models import AuditEvent
 from compass.server.db import db
@@ -210,3 +212,43 @@ def test_an_action_that_nobody_knows_is_shown_as_it_is(world: World) -> None:
     assert "moon.landed; crew size: 3; landed: yes" in matching(world, "alice")
     page = world.browser("alice").get(f"{AUDIT}?action=moon.landed").text
     assert '<option value="moon.landed" selected>' in page
+
+
+def test_people_are_suggested_who_are_in_the_projects_that_one_sees(full: World) -> None:
+    """And nobody else is to be learnt of."""
+    for who, known in (("alice", {"alice", "bob", "charlie", "dora"}), ("dora", {"dora"})):
+        page = full.browser(who).get(AUDIT).text
+        suggested = page.partition("<datalist")[2].partition("</datalist>")[0]
+        assert {name for name in ("alice", "bob", "charlie", "dora") if name in suggested} == known
+    for word in ("charlie@example.org", "stranger@example.org"):
+        page = full.browser("dora").get(f"{AUDIT}?actor={word}", htmx=True).text
+        assert "No event matches" in page
+        assert "Charlie" not in page
+
+
+def test_there_is_nothing_inline_and_no_form_that_changes_anything(full: World) -> None:
+    page = full.browser("alice").get(AUDIT).text
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|hx-on", page)
+    main = page.partition("<main")[2]
+    assert 'method="post"' not in main
+
+
+def test_a_page_takes_as_many_queries_for_fifty_events_as_for_two(full: World) -> None:
+    def count(query: str) -> int:
+        asked: list[str] = []
+        with full.app.app_context():
+            engine = db.engine
+
+        def note(*args: object) -> None:
+            asked.append(str(args[2]))
+
+        event.listen(engine, "before_cursor_execute", note)
+        browser.get(f"{AUDIT}?{query}")
+        event.remove(engine, "before_cursor_execute", note)
+        return len(asked)
+
+    browser = full.browser("alice")
+    few = count("action=key.created")
+    for number in range(50):
+        full.key(f"Key {number}")
+    assert count("action=key.created") == few

@@ -15,8 +15,8 @@ COLUMNS = (
     "target_name", "project_id", "address", "details",
 )  # fmt: skip
 
-# What a spreadsheet would take for a formula: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet may take for a formula, in some countries in full width too: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def as_csv(batches: Iterable[list[AuditEvent]]) -> Iterator[str]:

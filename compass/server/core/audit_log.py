@@ -1,60 +1,23 @@
-"""The record, read: filtered, in pages, and as a stream.
-
-Ids sort by time, so a page begins at an id, a span of time is a range of ids, and nothing is ever
-counted. What is asked for is split into arms, none of which has an event of another: each is read
-off one index in the order of ids, and the database merges them. However many events there are, a
-page looks at about as many as it shows.
-"""
+"""The record, read by those who may: in pages, and as a stream."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import product
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, true, union_all
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import select
 
-from compass.server.core import access, keys, users
+from compass.server.core import access, audit_search, keys, users
 from compass.server.core.access import Person
+from compass.server.core.audit_filter import Filter, meant
 from compass.server.core.errors import Forbidden
-from compass.server.core.ids import is_id, lowest
-from compass.server.core.models import AuditEvent, Key, KeySecret, Membership, Project, Role, User
-from compass.server.core.text import folded, is_hidden
+from compass.server.core.ids import is_id
+from compass.server.core.models import AuditEvent, Key, Membership, Project, Role, User
 from compass.server.db import db
 
 PAGE_SIZE = 50
 BATCH = 500
 
-# Those who act without an id, as people call them → as the record does.
-WITHOUT_ID = {"compass-server": "operator", "nobody": "nobody"}
-
-# SQLite joins at most 500 selects.
-_ARMS_AT_ONCE = 100
-# Of one name. They have few events each, so that those of all are soon sorted.
-_KEYS_OF_A_NAME = 500
-
-Conditions = list[ColumnElement[bool]]
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Blank members do not filter.
-
-    `actor` is an id, an email address, a person's or key's name, or a word of WITHOUT_ID; `key`
-    an id, a name or a hint. From `since` on, until before `until`.
-    """
-
-    actor: str = ""
-    action: str = ""
-    project_id: str = ""
-    key: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-
-    @property
-    def is_blank(self) -> bool:
-        return self == Filter()
+# To choose from; others are typed.
+_SUGGESTED = 100
 
 
 @dataclass(frozen=True)
@@ -64,19 +27,6 @@ class Page:
     events: list[AuditEvent]
     newer: str | None
     older: str | None
-
-
-@dataclass(frozen=True)
-class _Meant:
-    """Whom and which keys a filter's words mean; None for any."""
-
-    people: list[str] | None
-    acting_keys: list[str]
-    keys: list[str] | None
-
-    @property
-    def actors(self) -> list[str] | None:
-        return None if self.people is None else self.people + self.acting_keys
 
 
 def may_open(actor: Person) -> bool:
@@ -104,19 +54,31 @@ def visible_projects(actor: Person) -> list[Project]:
     )
 
 
+def people(actor: Person) -> list[User]:
+    """Some to choose from, by name: everybody, or who is in one of their projects.
+
+    Raises Forbidden.
+    """
+    query, places = select(User).order_by(User.name).limit(_SUGGESTED), scope(actor)
+    if places is not None:
+        members = select(Membership.user_id).where(Membership.project_id.in_(places))
+        query = query.where(User.id.in_(members))
+    return list(db.session.scalars(query))
+
+
 def page(actor: Person, wanted: Filter, before: str = "", after: str = "") -> Page:
     """The events before or after this id, else the newest; and so where there are none there.
 
     Raises Forbidden.
     """
-    arms = _arms(scope(actor), _meant(actor, wanted), wanted)
+    arms = audit_search.arms(scope(actor), meant(actor, wanted), wanted)
     if after:
-        ids = _ids(arms, PAGE_SIZE + 1, after=after)
+        ids = audit_search.ids(arms, PAGE_SIZE + 1, after=after)
         # Of less than a page the newest one is the whole.
         if len(ids) >= PAGE_SIZE:
             shown = ids[PAGE_SIZE - 1 :: -1]
             return Page(_events(shown), shown[0] if len(ids) > PAGE_SIZE else None, shown[-1])
-    ids = _ids(arms, PAGE_SIZE + 1, before=before)
+    ids = audit_search.ids(arms, PAGE_SIZE + 1, before=before)
     if before and not ids:
         return page(actor, wanted)
     shown, more = ids[:PAGE_SIZE], len(ids) > PAGE_SIZE
@@ -129,9 +91,10 @@ def stream(actor: Person, wanted: Filter) -> Iterator[list[AuditEvent]]:
     Between two batches nothing is kept and no transaction is open, however long that takes.
     Raises Forbidden.
     """
-    meant, before = _meant(actor, wanted), ""
+    which, before = meant(actor, wanted), ""
     while True:
-        events = _events(_ids(_arms(scope(actor), meant, wanted), BATCH, before=before))
+        arms = audit_search.arms(scope(actor), which, wanted)
+        events = _events(audit_search.ids(arms, BATCH, before=before))
         for event in events:
             db.session.expunge(event)
         db.session.rollback()
@@ -169,105 +132,6 @@ def _projects(actor: Person) -> list[str] | None:
         Membership.user_id == actor.id, Membership.role == Role.ADMIN
     )
     return list(db.session.scalars(administered))
-
-
-def _meant(actor: Person, wanted: Filter) -> _Meant:
-    people, acting_keys = _called(actor, wanted.actor) if wanted.actor else (None, [])
-    return _Meant(people, acting_keys, _keys_called(actor, wanted.key) if wanted.key else None)
-
-
-def _called(actor: Person, words: str) -> tuple[list[str], list[str]]:
-    """The ids of people, and of keys, that these words mean."""
-    name = folded(words)
-    if any(map(is_hidden, name)):
-        return [], []
-    if is_id(name, "usr"):
-        return [name], []
-    without_id = [WITHOUT_ID[name]] if name in WITHOUT_ID else []
-    their_own = or_(User.email == name.casefold(), func.lower(User.name) == func.lower(name))
-    people = db.session.scalars(select(User.id).where(their_own))
-    return [*without_id, *people], _keys_called(actor, name)
-
-
-def _keys_called(actor: Person, words: str) -> list[str]:
-    name = folded(words)
-    if any(map(is_hidden, name)):
-        return []
-    if is_id(name, "key"):
-        return [name]
-    hinted = select(KeySecret.key_id).where(KeySecret.hint == name)
-    query = select(Key.id).where(or_(Key.name == name, Key.id.in_(hinted)), access.visible(actor))
-    return list(db.session.scalars(query.order_by(Key.id.desc()).limit(_KEYS_OF_A_NAME)))
-
-
-def _arms(places: list[str] | None, meant: _Meant, wanted: Filter) -> list[Select[str]]:
-    """Selects of ids that have none in common, and together all that is wanted."""
-    if wanted.project_id:
-        seen = places is None or wanted.project_id in places
-        places = [wanted.project_id] if seen else []
-    if meant.keys is not None:
-        return list(_of_keys(meant.keys, meant.actors, places, wanted))
-    where = [[]] if places is None else [[AuditEvent.project_id == each] for each in places]
-    who = [[]] if meant.people is None else [[AuditEvent.actor_id == each] for each in meant.people]
-    if meant.acting_keys:
-        who.append([AuditEvent.actor_id.in_(meant.acting_keys)])
-    always = _between(wanted)
-    if wanted.action:
-        always.append(AuditEvent.action == wanted.action)
-    return [select(AuditEvent.id).where(*a, *b, *always) for a, b in product(where, who)]
-
-
-def _of_keys(
-    keys: list[str], actors: list[str] | None, places: list[str] | None, wanted: Filter
-) -> Iterator[Select[str]]:
-    """What was done to these keys, and what they did to something else.
-
-    That is so little that all of it can be looked through. No index is to be used but that of the
-    key: a database that can't tell might begin with the action, or go through all events by id.
-    """
-    always = _between(wanted)
-    if wanted.action:
-        always.append(_unindexed(AuditEvent.action) == wanted.action)
-    if places is not None:
-        always.append(_unindexed(AuditEvent.project_id).in_(places))
-    chosen = select(_unindexed(AuditEvent.id).label("id")).where(*always)
-    done_to = AuditEvent.target_id.in_(keys)
-    by_them = true() if actors is None else _unindexed(AuditEvent.actor_id).in_(actors)
-    yield chosen.where(done_to, by_them)
-    acting = keys if actors is None else [each for each in keys if each in actors]
-    others = or_(AuditEvent.target_id.is_(None), _unindexed(AuditEvent.target_id).not_in(keys))
-    yield chosen.where(AuditEvent.actor_id.in_(acting), others)
-
-
-def _unindexed(column: InstrumentedAttribute[Any]) -> ColumnElement[str]:
-    """The same text, but by no index."""
-    return column.concat("")
-
-
-def _between(wanted: Filter) -> Conditions:
-    conditions = []
-    if wanted.since:
-        conditions.append(AuditEvent.id >= lowest("evt", wanted.since))
-    if wanted.until:
-        conditions.append(AuditEvent.id < lowest("evt", wanted.until))
-    return conditions
-
-
-def _ids(arms: list[Select[str]], limit: int, before: str = "", after: str = "") -> list[str]:
-    """The newest first; with `after`, the oldest after it first."""
-    if before:
-        arms = [arm.where(AuditEvent.id < before) for arm in arms]
-    elif after:
-        arms = [arm.where(AuditEvent.id > after) for arm in arms]
-    found: list[str] = []
-    for start in range(0, len(arms), _ARMS_AT_ONCE):
-        # Without an order or limit in the arms: that lets the database merge them as it reads.
-        some = union_all(*arms[start : start + _ARMS_AT_ONCE])
-        by_id = some.selected_columns.id
-        found += db.session.scalars(
-            some.order_by(by_id.asc() if after else by_id.desc()).limit(limit)
-        )
-    return sorted(found, reverse=not after)[:limit]
 
 
 def _events(ids: list[str]) -> list[AuditEvent]:

@@ -180,9 +180,8 @@ def set_member(actor: Actor, project: Project, user: User, role: Role) -> None:
     """
     access.require_project_admin(actor, project)
     membership = db.session.get(Membership, (user.id, project.id))
-    if membership is None and user.disabled_at is not None:
-        raise Conflict(f"{user.name} is disabled. An administrator has to enable them first.")
     if membership is None:
+        _require_enabled(user)
         join(actor, project, user, role)
     elif membership.role is not role:
         membership.role = role
@@ -220,7 +219,8 @@ def add_member(actor: Actor, project: Project, email: str, role: Role) -> User:
     if db.session.get(Membership, (user.id, project.id)) is not None:
         raise Invalid(email=f"{user.name} is in {project.name} already.")
     try:
-        set_member(actor, project, user, role)
+        _require_enabled(user)
+        join(actor, project, user, role)
     except Conflict as conflict:
         raise Invalid(email=str(conflict)) from None
     return user
@@ -242,6 +242,11 @@ def remove_member(actor: Actor, project: Project, user: User) -> None:
         audit.record(actor, "member.left", project, user=user.email)
     else:
         audit.record(actor, "member.removed", project, user=user.email)
+
+
+def _require_enabled(user: User) -> None:
+    if user.disabled_at is not None:
+        raise Conflict(f"{user.name} is disabled. An administrator has to enable them first.")
 
 
 def _clean(name: str, description: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
 from compass.server.core import audit_export, audit_log, audit_words, tokens
-from compass.server.core.audit_log import Filter
+from compass.server.core.audit_filter import Filter
 from compass.server.core.clock import now
 from compass.server.core.ids import is_id
 from compass.server.core.models import AuditEvent
@@ -46,6 +46,7 @@ def list_events() -> AnyResponse:
         found=found,
         asked=asked,
         projects={each.id: each.name for each in audit_log.visible_projects(me())},
+        people=lambda: audit_log.people(me()),
         actions=audit_words.grouped(),
         label=audit_words.label,
         links=audit_log.keys_to_link(me(), found.events),
