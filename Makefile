@@ -18,7 +18,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Takes about four minutes. For some of it: make bench ARGS='--quick' or ARGS='--only start'.
+# Takes about five minutes. For some of it: make bench ARGS='--quick' or ARGS='--only start'.
 bench: $(VENV)/bench.stamp
 	$(BIN)/python -m bench $(ARGS)
 

@@ -1,12 +1,13 @@
 """The operator's commands: by hand what the browser does, by the same rules and events."""
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
 
-from compass.server import commands, create_app
+from compass.server import command_line, commands, create_app
 from compass.server.config import Settings
 from compass.server.core.models import AuditEvent, Key, User
 from tests.conftest import dispose
@@ -29,7 +30,7 @@ class Run:
             self.apps.append(create_app(settings))
             return self.apps[-1]
 
-        monkeypatch.setattr(commands, "create_app", remembered)
+        monkeypatch.setattr(command_line, "create_app", remembered)
         monkeypatch.setenv("COMPASS_HOME", str(world.app.config["COMPASS"].home))
 
     def __call__(self, *arguments: str, input: str = "", fails: bool = False) -> Result:
@@ -199,6 +200,18 @@ def test_a_project_is_changed_and_deleted(run: Run) -> None:
     run("projects", "delete", "Main", "--confirm", "Main")
     assert run.world.call("/v1/me", secret).status_code == 401
     assert run.world.events("project.deleted")[0].details == {"live_keys": 1}
+
+
+def test_the_record_is_exported(run: Run) -> None:
+    run("projects", "create", "Reports")
+    lines = run("audit", "export", "--action", "project.created").output.splitlines()
+    assert [json.loads(line)["target"]["name"] for line in lines] == ["Reports"]
+    made = run("audit", "export", "--format", "csv", "--project", "Reports").output.splitlines()
+    assert (len(made), made[0][:6]) == (2, "id,at,")
+    assert run("audit", "export", "--until", "2001-01-01").output == ""
+    assert len(run("audit", "export", "--since", "2001-01-01").output.splitlines()) > 3
+    assert "no project named" in run("audit", "export", "--project", "X", fails=True).output
+    run("audit", "export", "--since", "yesterday", fails=True)
 
 
 def test_a_new_password_ends_sessions_and_unlocks(run: Run) -> None:

@@ -3,80 +3,32 @@
 Output for people goes to a table; `keys create` prints the secret alone, for a pipe.
 """
 
-import os
 import sys
-from collections.abc import Callable, Iterable
-from functools import wraps
-from typing import Any, TypeVar
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import click
-from flask import Flask
-from flask.cli import FlaskGroup, with_appcontext
 from flask_migrate.cli import db as schema_commands
-from rich.console import Console
-from rich.table import Table
-from sqlalchemy import inspect
-from sqlalchemy.exc import DatabaseError, OperationalError
 
-from compass.server import create_app, schema
-from compass.server.config import ConfigError, Settings, settings
+from compass.server.command_line import Cli, app_on_what_is_there, operator_command, print_table
+from compass.server.config import settings
+from compass.server.core import audit_export, audit_log, leaver, passwords, resets
 from compass.server.core import invitations as invitation_rules
 from compass.server.core import keys as key_rules
-from compass.server.core import leaver, passwords, resets
 from compass.server.core import projects as project_rules
 from compass.server.core import users as user_rules
 from compass.server.core.access import Operator
+from compass.server.core.audit_filter import Filter
 from compass.server.core.clock import rfc3339
-from compass.server.core.errors import Invalid, Refusal
 from compass.server.core.keys import WITH_PEOPLE, Draft
 from compass.server.core.models import Key, KeyType, Role
 from compass.server.db import db, transaction
 from compass.server.serve import serve
-from compass.server.web.assets import MissingAssetsError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 OPERATOR = Operator()
 
-NEVER_CUT = {"id", "email", "role", "status", "last used", "last login"}
-
-
-def _app() -> Flask:
-    """The application on the database there is: only `db upgrade` may make one."""
-    os.umask(0o077)
-    context = click.get_current_context()
-    try:
-        chosen = Settings.from_env()
-        if (context.command.name, context.invoked_subcommand) == ("db", "upgrade"):
-            chosen.home.mkdir(parents=True, exist_ok=True)
-        else:
-            _require_file(chosen)
-        return create_app(chosen)
-    except (ConfigError, MissingAssetsError, OSError) as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _require_file(chosen: Settings) -> None:
-    file = chosen.sqlite_file
-    if file is not None and not file.exists():
-        raise click.ClickException(
-            f"There is no database at {file}. `compass-server serve` makes one; "
-            "if yours is elsewhere, set COMPASS_HOME or COMPASS_DATABASE_URL."
-        )
-
-
-class _Cli(FlaskGroup):
-    """Knows its commands without an application, so that help never needs a database."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return click.Group.list_commands(self, ctx)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        return click.Group.get_command(self, ctx, name)
-
-
-cli = _Cli(
-    create_app=_app,
+cli = Cli(
+    create_app=app_on_what_is_there,
     add_default_commands=False,
     add_version_option=False,
     load_dotenv=False,
@@ -85,42 +37,6 @@ cli = _Cli(
 cli.params.clear()
 cli.add_command(serve)
 cli.add_command(schema_commands)
-
-
-def operator_command(group: click.Group, name: str) -> Callable[[Command], click.Command]:
-    """A command that works on the database there is, and never makes one."""
-
-    def declare(function: Command) -> click.Command:
-        @wraps(function)
-        def run(*args: Any, **kwargs: Any) -> None:
-            _require_database()
-            try:
-                function(*args, **kwargs)
-            except Invalid as invalid:
-                raise click.ClickException(" ".join(invalid.errors.values())) from None
-            except Refusal as refusal:
-                raise click.ClickException(str(refusal)) from None
-            except UnicodeEncodeError:
-                raise click.ClickException("What was typed is not valid UTF-8.") from None
-            except OperationalError as error:
-                reason = " ".join(str(error.orig).split())
-                raise click.ClickException(f"The database can't be used: {reason}") from None
-
-        return group.command(name)(with_appcontext(run))
-
-    return declare
-
-
-def _require_database() -> None:
-    try:
-        with db.engine.connect() as connection:
-            if not inspect(connection).has_table("users") or not schema.is_current(connection):
-                raise click.ClickException(
-                    "The database is behind this version. Run: compass-server db upgrade"
-                )
-    except DatabaseError as error:
-        reason = " ".join(str(error.orig).split())
-        raise click.ClickException(f"The database can't be used: {reason}") from None
 
 
 @cli.group()
@@ -141,6 +57,11 @@ def members() -> None:
 @cli.group()
 def keys() -> None:
     """API keys."""
+
+
+@cli.group()
+def audit() -> None:
+    """The record of what was done."""
 
 
 password_option = click.option(
@@ -173,7 +94,7 @@ def list_users() -> None:
     everyone = user_rules.everyone()
     ids = [user.id for user in everyone]
     last_logins, memberships = user_rules.last_logins(ids), project_rules.memberships(ids)
-    _table(
+    print_table(
         ("id", "email", "name", "role", "status", "last login", "projects"),
         (
             (
@@ -248,7 +169,7 @@ def invite(email: str, admin: bool, project: str | None, role: str | None) -> No
 @operator_command(users, "invitations")
 def list_invitations() -> None:
     """List invitations that were not accepted yet."""
-    _table(
+    print_table(
         ("id", "email", "role", "project", "expires"),
         (
             (
@@ -284,7 +205,7 @@ def report_leaver(email: str, project: str | None) -> None:
         user_rules.by_email(email), project_rules.by_name(project) if project else None
     )
     listed = [("stops", key) for key in found.tokens] + [("seen", key) for key in found.seen]
-    _table(
+    print_table(
         ("what", "id", "name", "project", "role", "last used", "from"),
         (
             (
@@ -341,7 +262,7 @@ def delete_project(project: str, confirm: str) -> None:
 @operator_command(projects, "list")
 def list_projects() -> None:
     """List all projects."""
-    _table(
+    print_table(
         ("id", "name", "live keys"),
         (
             (each.id, each.name, str(project_rules.live_keys(each)))
@@ -378,7 +299,9 @@ def remove_member(project: str, email: str) -> None:
 def list_members(project: str) -> None:
     """List who is in a project."""
     found = project_rules.members(project_rules.by_name(project))
-    _table(("email", "name", "role"), ((m.user.email, m.user.name, m.role.value) for m in found))
+    print_table(
+        ("email", "name", "role"), ((m.user.email, m.user.name, m.role.value) for m in found)
+    )
 
 
 @operator_command(keys, "create")
@@ -425,7 +348,7 @@ def list_keys(project: str | None) -> None:
     query = db.select(Key).order_by(Key.id.desc()).options(*WITH_PEOPLE)
     if project:
         query = query.where(Key.project_id == project_rules.by_name(project).id)
-    _table(
+    print_table(
         ("id", "name", "owner", "project", "role", "status", "last used"),
         (
             (
@@ -450,17 +373,32 @@ def revoke_key(key_id: str) -> None:
         key_rules.revoke(OPERATOR, key_id)
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    """A table on a terminal; tab-separated lines in a pipe, for programs."""
-    console = Console()
-    if not console.is_terminal:
-        for row in (head, *rows):
-            click.echo("\t".join(row))
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in head:
-        # An id that is cut off is of no use to the next command.
-        table.add_column(name, no_wrap=name in NEVER_CUT, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table, markup=False)
+@operator_command(audit, "export")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), default="jsonl")
+@click.option("--actor", default="", help="An email address, a name or an id.")
+@click.option("--action", default="", help="Such as key.revoked.")
+@click.option("--project", help="Its name.")
+@click.option("--key", default="", help="A name, a hint or an id.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="A day in UTC, included.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="A day in UTC, included.")
+def export_audit(
+    kind: str,
+    actor: str,
+    action: str,
+    project: str | None,
+    key: str,
+    since: datetime | None,
+    until: datetime | None,
+) -> None:
+    """Print events, the newest first."""
+    wanted = Filter(
+        actor=actor,
+        action=action,
+        project_id=project_rules.by_name(project).id if project else "",
+        key=key,
+        since=since.replace(tzinfo=UTC) if since else None,
+        until=until.replace(tzinfo=UTC) + timedelta(days=1) if until else None,
+    )
+    write = audit_export.as_csv if kind == "csv" else audit_export.as_json_lines
+    for text in write(audit_log.stream(OPERATOR, wanted)):
+        click.echo(text, nl=False)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 
 from compass.server.core import access
-from compass.server.core.access import Person
+from compass.server.core.access import Operator, Person
 from compass.server.core.ids import is_id
 from compass.server.core.models import Key, KeySecret, User
 from compass.server.core.text import folded, is_hidden
@@ -47,13 +47,13 @@ class Meant:
         return None if self.people is None else self.people + self.acting_keys
 
 
-def meant(actor: Person, wanted: Filter) -> Meant:
+def meant(actor: Person | Operator, wanted: Filter) -> Meant:
     """Looks up the words: among all people, and the keys that this actor may know of."""
     people, acting_keys = _called(actor, wanted.actor) if wanted.actor else (None, [])
     return Meant(people, acting_keys, _keys_called(actor, wanted.key) if wanted.key else None)
 
 
-def _called(actor: Person, words: str) -> tuple[list[str], list[str]]:
+def _called(actor: Person | Operator, words: str) -> tuple[list[str], list[str]]:
     """The ids of people, and of keys, that these words mean."""
     name = folded(words)
     if any(map(is_hidden, name)):
@@ -66,7 +66,7 @@ def _called(actor: Person, words: str) -> tuple[list[str], list[str]]:
     return [*without_id, *people], _keys_called(actor, name)
 
 
-def _keys_called(actor: Person, words: str) -> list[str]:
+def _keys_called(actor: Person | Operator, words: str) -> list[str]:
     name = folded(words)
     if any(map(is_hidden, name)):
         return []

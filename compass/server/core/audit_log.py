@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from compass.server.core import access, audit_search, keys, users
-from compass.server.core.access import Person
+from compass.server.core.access import Operator, Person
 from compass.server.core.audit_filter import Filter, meant
 from compass.server.core.errors import Forbidden
 from compass.server.core.ids import is_id
@@ -29,13 +29,13 @@ class Page:
     older: str | None
 
 
-def may_open(actor: Person) -> bool:
+def may_open(actor: Person | Operator) -> bool:
     """Whether there is a part of the record that they may see."""
     projects = _projects(actor)
     return projects is None or bool(projects)
 
 
-def scope(actor: Person) -> list[str] | None:
+def scope(actor: Person | Operator) -> list[str] | None:
     """The projects whose events they may see now; None: all events. Raises Forbidden."""
     projects = _projects(actor)
     if projects == []:
@@ -46,7 +46,7 @@ def scope(actor: Person) -> list[str] | None:
     return projects
 
 
-def visible_projects(actor: Person) -> list[Project]:
+def visible_projects(actor: Person | Operator) -> list[Project]:
     """The projects to choose from, by name. Raises Forbidden."""
     query, places = select(Project).order_by(Project.name), scope(actor)
     return list(
@@ -54,7 +54,7 @@ def visible_projects(actor: Person) -> list[Project]:
     )
 
 
-def people(actor: Person) -> list[User]:
+def people(actor: Person | Operator) -> list[User]:
     """Some to choose from, by name: everybody, or who is in one of their projects.
 
     Raises Forbidden.
@@ -66,7 +66,7 @@ def people(actor: Person) -> list[User]:
     return list(db.session.scalars(query))
 
 
-def page(actor: Person, wanted: Filter, before: str = "", after: str = "") -> Page:
+def page(actor: Person | Operator, wanted: Filter, before: str = "", after: str = "") -> Page:
     """The events before or after this id, else the newest; and so where there are none there.
 
     Raises Forbidden.
@@ -85,7 +85,7 @@ def page(actor: Person, wanted: Filter, before: str = "", after: str = "") -> Pa
     return Page(_events(shown), shown[0] if before else None, shown[-1] if more else None)
 
 
-def stream(actor: Person, wanted: Filter) -> Iterator[list[AuditEvent]]:
+def stream(actor: Person | Operator, wanted: Filter) -> Iterator[list[AuditEvent]]:
     """All of them, newest first, in batches: each read by itself, and only while they still may.
 
     Between two batches nothing is kept and no transaction is open, however long that takes.
@@ -105,7 +105,7 @@ def stream(actor: Person, wanted: Filter) -> Iterator[list[AuditEvent]]:
         before = events[-1].id
 
 
-def keys_to_link(actor: Person, events: list[AuditEvent]) -> set[str]:
+def keys_to_link(actor: Person | Operator, events: list[AuditEvent]) -> set[str]:
     """The ids of those keys in these events that are still there for them to see."""
     named = {each or "" for event in events for each in (event.actor_id, event.target_id)}
     ids = [each for each in named if is_id(each, "key")]
@@ -119,8 +119,10 @@ def emails(events: list[AuditEvent]) -> dict[str, str]:
     return {row.id: row.email for row in db.session.execute(query)}
 
 
-def _projects(actor: Person) -> list[str] | None:
+def _projects(actor: Person | Operator) -> list[str] | None:
     """Asked of the database each time: a stream goes on for long, and what they are may end."""
+    if isinstance(actor, Operator):
+        return None
     user = db.session.execute(
         select(User.is_admin, User.disabled_at).where(User.id == actor.id)
     ).one()

@@ -127,8 +127,8 @@ def rename(actor: Actor, user: User, name: str) -> None:
     """Raises Invalid."""
     new = clean_name(name, "name", "yourself")
     if new != user.name:
-        user.name = new
-        audit.record(actor, "user.renamed", user)
+        old, user.name = user.name, new
+        audit.record(actor, "user.renamed", user, old_name=old)
 
 
 def set_password(actor: Actor, user: User, password_hash: str, keep: str | None = None) -> None:
