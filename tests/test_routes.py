@@ -27,7 +27,7 @@ class Row:
 
     path: str
     statuses: Statuses
-    form: dict[str, str] = field(default_factory=dict)
+    form: dict[str, Any] = field(default_factory=dict)
 
 
 OPEN: Statuses = (200, 200, 200, 200, 200)
@@ -164,6 +164,17 @@ BROWSER: dict[str, Row] = {
     f"POST {PEOPLE}/<user_id>/reset-link": Row(f"{PEOPLE}/{{mallory}}/reset-link", ADMINS),
 }
 
+CONNECTION: dict[str, Any] = {
+    "name": "new",
+    "kind": "http",
+    "config": {"base_url": "http://127.0.0.1:9"},
+    "credentials": {"auth": "none"},
+}
+WORKFLOW: dict[str, Any] = {
+    "name": "new",
+    "steps": [{"name": "say", "connection": "chat", "method": "GET", "path": "/"}],
+}
+
 # By keys: personal tokens of an organization admin, a project admin and a member, the key of
 # another project's admin, and none.
 KEYS: dict[str, Row] = {
@@ -173,6 +184,32 @@ KEYS: dict[str, Row] = {
     "POST /v1/keys/<key_id>/revoke": Row("/v1/keys/{service}/revoke", (200, 200, 403, 404, 401)),
     "POST /v1/keys/self/revoke": Row("/v1/keys/self/revoke", (200, 200, 200, 200, 401)),
     "POST /v1/keys/self/rotate": Row("/v1/keys/self/rotate", (201, 201, 201, 201, 401)),
+    "GET /v1/connections": Row("/v1/connections", (200, 200, 200, 200, 401)),
+    "POST /v1/connections": Row("/v1/connections", (201, 201, 403, 201, 401), CONNECTION),
+    "GET /v1/connections/<connection_id>": Row(
+        "/v1/connections/{connection}", (200, 200, 200, 404, 401)
+    ),
+    "PATCH /v1/connections/<connection_id>": Row(
+        "/v1/connections/{connection}",
+        (200, 200, 403, 404, 401),
+        {"credentials": CONNECTION["credentials"]},
+    ),
+    "DELETE /v1/connections/<connection_id>": Row(
+        "/v1/connections/{unused}", (204, 204, 403, 404, 401)
+    ),
+    "POST /v1/connections/<connection_id>/check": Row(
+        "/v1/connections/{connection}/check", (200, 200, 403, 404, 401)
+    ),
+    "GET /v1/workflows": Row("/v1/workflows", (200, 200, 200, 200, 401)),
+    # In another project there is no such connection.
+    "POST /v1/workflows": Row("/v1/workflows", (201, 201, 403, 422, 401), WORKFLOW),
+    "GET /v1/workflows/<workflow_id>": Row("/v1/workflows/{workflow}", (200, 200, 200, 404, 401)),
+    "PUT /v1/workflows/<workflow_id>": Row(
+        "/v1/workflows/{workflow}", (200, 200, 403, 404, 401), WORKFLOW
+    ),
+    "DELETE /v1/workflows/<workflow_id>": Row(
+        "/v1/workflows/{workflow}", (204, 204, 403, 404, 401)
+    ),
     "GET /v1/openapi.json": Row("/v1/openapi.json", OPEN),
 }
 
@@ -222,8 +259,17 @@ def place(world: World) -> Place:
             token = made[1]
     rotating = world.key("Rotating")[1]
     world.signed_in("alice").post(f"{PATH}/{rotating}/rotate", {"overlap_hours": "24"})
+    ids = {
+        name: world.call(f"/v1/{kind}", secrets[ALICE], "POST", json=given).json["id"]
+        for name, kind, given in (
+            ("connection", "connections", {**CONNECTION, "name": "chat"}),
+            ("unused", "connections", {**CONNECTION, "name": "unused"}),
+            ("workflow", "workflows", {**WORKFLOW, "name": "talk"}),
+        )
+    }
     invitation, invitation_id = world.invite("dora@example.org")
     names = {
+        **ids,
         "project": world.project,
         "alice": world.alice,
         "mallory": world.mallory,  # type: ignore[attr-defined]
@@ -247,7 +293,7 @@ def session_of(world: World, name: str) -> str:
 
 
 def filled(row: Row, names: dict[str, str]) -> tuple[str, dict[str, str]]:
-    form = {key: value.format(**names) for key, value in row.form.items()}
+    form = {key: str(value).format(**names) for key, value in row.form.items()}
     return row.path.format(**names), form
 
 
@@ -272,7 +318,8 @@ def test_each_cell_of_the_key_door(place: Place, route: str, actor: str | None) 
     row, world = KEYS[route], place.world
     before = world.dump()
     method, _, _ = route.partition(" ")
-    answer = world.call(row.path.format(**place.names), place.secrets[actor], method)
+    more = {"json": row.form} if row.form else {}
+    answer = world.call(row.path.format(**place.names), place.secrets[actor], method, **more)
     assert answer.status_code == row.statuses[ACTORS.index(actor)], answer.text
     if answer.status_code >= 400:
         # When a key was last used is written whatever it was used for.

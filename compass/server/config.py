@@ -45,6 +45,7 @@ class Settings:
     max_key_lifetime_days: int | None = None
     rate_limit: tuple[RateLimitItem, ...] = ()
     rate_limit_storage: str = "memory://"
+    allow_metadata: bool = False
     secret_key: str | None = field(default=None, repr=False)
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
 
@@ -63,6 +64,7 @@ class Settings:
             max_key_lifetime_days=read("COMPASS_MAX_KEY_LIFETIME_DAYS", _whole(1, 3650), None),
             rate_limit=read("COMPASS_RATE_LIMIT", _rate_limit, _rate_limit("6000/minute")),
             rate_limit_storage=read("COMPASS_RATE_LIMIT_STORAGE", _storage, "memory://"),
+            allow_metadata=read("COMPASS_ALLOW_METADATA_ADDRESSES", _yes_or_no, False),
             secret_key=read("COMPASS_SECRET_KEY", _secret_key, None),
             encryption_keys=read("COMPASS_ENCRYPTION_KEYS", _fernet_keys, ()),
         )
@@ -99,27 +101,11 @@ class Settings:
                 raise ConfigError(f"{name} must be given with a database other than SQLite")
 
     def signing_key(self) -> str:
-        """The key that signs cookies: the setting, else one kept in COMPASS_HOME.
-
-        The file is made by linking a finished one into place, so that of several processes
-        that start at once all end up with the same key and none reads half of it.
-        """
+        """The key that signs cookies: the setting, else one kept in COMPASS_HOME."""
         if self.secret_key:
             return self.secret_key
         path = self.home / "secret_key"
-        if not path.exists():
-            self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = self.home / f".secret_key.{secrets.token_hex(8)}"
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(48))
-            try:
-                path.hardlink_to(draft)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        key = path.read_bytes().decode("ascii", "replace").strip()
+        key = _kept(path, lambda: secrets.token_urlsafe(48))
         if len(key) < MIN_SECRET_LENGTH:
             # A short one, above all an empty one, would let anybody sign cookies.
             raise ConfigError(
@@ -127,6 +113,23 @@ class Settings:
                 "everybody signs in again then."
             )
         return key
+
+    @property
+    def has_vault_keys(self) -> bool:
+        """Whether there are keys already, so that none need be made."""
+        return bool(self.encryption_keys) or (self.home / "encryption_keys").exists()
+
+    def vault_keys(self) -> tuple[str, ...]:
+        """The keys that seal credentials, the newest first: the setting, else what is kept in
+        COMPASS_HOME."""
+        if self.encryption_keys:
+            return self.encryption_keys
+        path = self.home / "encryption_keys"
+        kept = _kept(path, lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        try:
+            return _fernet_keys(kept)
+        except ValueError as error:
+            raise ConfigError(f"COMPASS_HOME: what {path} holds {error}") from None
 
 
 def url_of(host: str, port: int) -> str:
@@ -140,6 +143,27 @@ def settings() -> Settings:
     value = current_app.config["COMPASS"]
     assert isinstance(value, Settings)  # noqa: S101 (for the type checker)
     return value
+
+
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """What the file holds; made, with mode 0600, if it is not there.
+
+    By linking a finished one into place, so that of several processes that start at once all end
+    up with the same secret and none reads half of it.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(make())
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes().decode("ascii", "replace").strip()
 
 
 class _Reader:
@@ -215,6 +239,12 @@ def _public_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in {"yes", "no"}:
+        raise ValueError(f"must be yes or no, not {text!r}")
+    return text.lower() == "yes"
+
+
 def _rate_limit(text: str) -> tuple[RateLimitItem, ...]:
     if text.lower() in {"none", "off"}:
         return ()
@@ -245,6 +275,8 @@ def _secret_key(text: str) -> str:
 def _fernet_keys(text: str) -> tuple[str, ...]:
     """One or more Fernet keys, separated by commas; the first one encrypts."""
     keys = tuple(key.strip() for key in text.split(",") if key.strip())
+    if not keys:
+        raise ValueError("must be Fernet keys: 32 random bytes each, in URL-safe base64")
     for key in keys:
         try:
             size = len(base64.urlsafe_b64decode(key))

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DatabaseError
 
 from compass.server import MAX_BODY, create_app, logs, schema
 from compass.server.config import ConfigError, Settings, url_of
-from compass.server.core import setup
+from compass.server.core import connections, setup
 from compass.server.gate import Gate
 from compass.server.web.assets import MissingAssetsError
 
@@ -118,6 +118,7 @@ def _prepare(settings: Settings, host: str, port: int) -> None:
     app = create_app(settings)
     with app.app_context():
         schema.upgrade()
+        _require_open_vault()
         url = settings.public_url or url_of(host, port)
         click.echo(f"Compass serves {url}")
         click.echo(f"COMPASS_HOME is {settings.home}")
@@ -126,6 +127,17 @@ def _prepare(settings: Settings, host: str, port: int) -> None:
             click.echo("There is no user yet. Open this link to make the first administrator:")
             click.echo(f"  {url}/setup?setup_token={token}")
         sys.stdout.flush()
+
+
+def _require_open_vault() -> None:
+    """A wrong master key is told before anything is served. Nothing is overwritten."""
+    if sealed := connections.unopenable():
+        names = ", ".join(f"{each.name} ({each.id})" for each in sealed[:5])
+        more = f" and {len(sealed) - 5} more" if len(sealed) > 5 else ""
+        raise click.ClickException(
+            f"COMPASS_ENCRYPTION_KEYS can't open the credentials of {names}{more}. Give the key "
+            "that they were sealed with; nothing was changed."
+        )
 
 
 def _check_address(host: str, port: int) -> None:

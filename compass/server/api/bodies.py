@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from compass.server.core.clock import rfc3339
-from compass.server.core.models import Key, Revoker, User
+from compass.server.core.models import Connection, Key, Revoker, User, Workflow
 from compass.server.core.verification import Named, Verified
 
 Body = dict[str, Any]
@@ -46,6 +46,44 @@ def rotated(secret: str, rotated: Key) -> Body:
     # Of those with an end, the one before the newest has the last.
     ends_at = max(each.ends_at for each in rotated.secrets if each.ends_at)
     return {"secret": secret, "key": key(rotated), "previous_ends_at": _instant(ends_at)}
+
+
+def connection(connection: Connection) -> Body:
+    at = connection.checked_at
+    check = {
+        "at": _instant(at),
+        "ok": bool(connection.check_ok),
+        "message": connection.check_message or "",
+    }
+    return {
+        "id": connection.id,
+        "name": connection.name,
+        "kind": connection.kind,
+        "config": connection.config,
+        "has_credentials": True,
+        "check": check if at else None,
+        "created_at": rfc3339(connection.created_at),
+        "updated_at": rfc3339(connection.updated_at),
+    }
+
+
+def connections(items: Sequence[Connection], next_cursor: str | None) -> Body:
+    return {"items": [connection(item) for item in items], "next_cursor": next_cursor}
+
+
+def workflow(workflow: Workflow) -> Body:
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "version": workflow.version,
+        **workflow.definition,
+        "created_at": rfc3339(workflow.created_at),
+        "updated_at": rfc3339(workflow.updated_at),
+    }
+
+
+def workflows(items: Sequence[Workflow], next_cursor: str | None) -> Body:
+    return {"items": [workflow(item) for item in items], "next_cursor": next_cursor}
 
 
 def _person(person: User | Named | None) -> Body | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import marshmallow as ma
 
-from compass.server.core.models import KeyStatus, KeyType, Role
+from compass.server.core.models import ConnectionKind, KeyStatus, KeyType, Role
 from compass.server.core.rotation import LONGEST_OVERLAP_HOURS
 
 _OVERLAP = f"Give a whole number of hours from 1 to {LONGEST_OVERLAP_HOURS}."
@@ -107,7 +107,7 @@ class MeSchema(ma.Schema):
     )
 
 
-class KeyPageArguments(ma.Schema):
+class PageArguments(ma.Schema):
     """Unknown query parameters are ignored."""
 
     class Meta:
@@ -118,9 +118,93 @@ class KeyPageArguments(ma.Schema):
         validate=ma.validate.Range(1, 200, error="Ask for 1 to 200."),
         error_messages={"invalid": "Ask for 1 to 200."},
     )
-    cursor = ma.fields.String(
-        load_default=None,
-        validate=ma.validate.Regexp(
-            r"^key_[0-9a-v]{23}$", error="Give the next_cursor of an earlier page."
-        ),
+
+
+def _cursor(prefix: str) -> ma.fields.String:
+    shape = ma.validate.Regexp(
+        rf"^{prefix}_[0-9a-v]{{23}}$", error="Give the next_cursor of an earlier page."
     )
+    return ma.fields.String(load_default=None, validate=shape)
+
+
+class KeyPageArguments(PageArguments):
+    cursor = _cursor("key")
+
+
+class ConnectionPageArguments(PageArguments):
+    cursor = _cursor("con")
+
+
+class WorkflowPageArguments(PageArguments):
+    cursor = _cursor("wfl")
+
+
+class WorkflowSchema(ma.Schema):
+    id = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+    version = ma.fields.Integer(required=True)
+    input_schema = ma.fields.Dict(required=True, allow_none=True)
+    steps = ma.fields.List(ma.fields.Dict(), required=True)
+    output = ma.fields.Raw(required=True, allow_none=True)
+    created_at = Instant(required=True)
+    updated_at = Instant(required=True)
+
+
+class WorkflowListSchema(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(WorkflowSchema), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
+class WorkflowArguments(ma.Schema):
+    """The whole document. What each step may hold: docs/workflows.md."""
+
+    name = ma.fields.String(required=True)
+    input_schema = ma.fields.Dict(allow_none=True)
+    steps = ma.fields.List(ma.fields.Dict(), required=True)
+    output = ma.fields.Raw(allow_none=True)
+
+
+class CheckSchema(ma.Schema):
+    at = Instant(required=True)
+    ok = ma.fields.Boolean(required=True)
+    message = ma.fields.String(required=True)
+
+
+class ConnectionSchema(ma.Schema):
+    id = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+    kind = ma.fields.Enum(ConnectionKind, by_value=True, required=True)
+    config = ma.fields.Dict(required=True)
+    has_credentials = ma.fields.Boolean(required=True)
+    check = ma.fields.Nested(CheckSchema, required=True, allow_none=True)
+    created_at = Instant(required=True)
+    updated_at = Instant(required=True)
+
+
+class ConnectionListSchema(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(ConnectionSchema), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
+_KIND = ma.validate.OneOf(list(ConnectionKind))
+_CONFIG = "http: base_url and headers; postgres: host, port, database, user and sslmode."
+_CREDENTIALS = (
+    "http: auth (none, bearer, basic or header) with token; username and password; or name and "
+    "value. postgres: password. Never shown again."
+)
+
+
+class ConnectionArguments(ma.Schema):
+    name = ma.fields.String(required=True)
+    kind = ma.fields.String(required=True, validate=_KIND)
+    config = ma.fields.Dict(required=True, metadata={"description": _CONFIG})
+    credentials = ma.fields.Dict(required=True, metadata={"description": _CREDENTIALS})
+
+
+class ConnectionChangeArguments(ma.Schema):
+    """What is left out stays as it is. A new address needs the credentials again."""
+
+    name = ma.fields.String()
+    kind = ma.fields.String(validate=_KIND)
+    config = ma.fields.Dict(metadata={"description": _CONFIG})
+    credentials = ma.fields.Dict(metadata={"description": _CREDENTIALS})

@@ -6,7 +6,15 @@ from sqlalchemy import select
 
 from compass.server.core.access import Actor
 from compass.server.core.ids import is_id
-from compass.server.core.models import AuditEvent, Invitation, Key, Project, User
+from compass.server.core.models import (
+    AuditEvent,
+    Connection,
+    Invitation,
+    Key,
+    Project,
+    User,
+    Workflow,
+)
 from compass.server.core.tokens import mask
 from compass.server.db import db
 
@@ -15,11 +23,13 @@ LISTED = 50
 Detail = str | int | bool | None
 
 
-Target = User | Project | Key | Invitation
+Target = User | Project | Key | Invitation | Connection | Workflow
 
 # By what their ids are called in addresses; what is named first is what is acted on.
-_KINDS: dict[str, tuple[str, type[User | Project | Key | Invitation]]] = {
+_KINDS: dict[str, tuple[str, type[Target]]] = {
     "key_id": ("key", Key),
+    "connection_id": ("con", Connection),
+    "workflow_id": ("wfl", Workflow),
     "invitation_id": ("inv", Invitation),
     "user_id": ("usr", User),
     "project_id": ("prj", Project),
@@ -71,6 +81,6 @@ def of_key(key: Key) -> list[AuditEvent]:
 
 
 def _project_of(target: Target | None) -> str | None:
-    if isinstance(target, Key):
+    if isinstance(target, Key | Connection | Workflow):
         return target.project_id
     return target.id if isinstance(target, Project) else None

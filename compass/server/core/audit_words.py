@@ -14,6 +14,13 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "key.rotation_taken_back": ("Took the rotation back", "of a key"),
     "key.revoked": ("Revoked", "a key"),
     "key.replaced": ("Made a service account", "in place of a personal token"),
+    "connection.created": ("Created", "a connection"),
+    "connection.changed": ("Changed", "a connection"),
+    "connection.checked": ("Checked", "a connection"),
+    "connection.deleted": ("Deleted", "a connection"),
+    "workflow.created": ("Created", "a workflow"),
+    "workflow.changed": ("Changed", "a workflow"),
+    "workflow.deleted": ("Deleted", "a workflow"),
     "project.created": ("Created", "a project"),
     "project.renamed": ("Renamed", "a project"),
     "project.described": ("Described", "a project"),
@@ -43,6 +50,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
 # In the order in which they are offered, each with the nouns that its actions begin with.
 GROUPS = {
     "Keys": {"key"},
+    "Work": {"connection", "workflow"},
     "Projects": {"project", "member"},
     "People": {"user", "invitation"},
     "Access": {"login", "session", "sessions", "access"},

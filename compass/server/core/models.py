@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Enum, ForeignKey, Index, String, text
+from sqlalchemy import JSON, Enum, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from compass.server.core.clock import now
@@ -311,6 +311,65 @@ class KeySecret(Model):
     shown_to_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
 
     key: Mapped[Key] = relationship(back_populates="secrets")
+
+
+class ConnectionKind(StrEnum):
+    HTTP = "http"
+    POSTGRES = "postgres"
+
+
+class Connection(Model):
+    """Where workflows may go, with the credentials that they go with. Those are sealed."""
+
+    __tablename__ = "connections"
+    __table_args__ = (Index("uq_connections_name", "project_id", "name", unique=True),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("con"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(80))
+    kind: Mapped[ConnectionKind] = mapped_column(_words(ConnectionKind))
+    config: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sealed: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    checked_at: Mapped[datetime | None]
+    check_ok: Mapped[bool | None]
+    check_message: Mapped[str | None] = mapped_column(String(300))
+
+    project: Mapped[Project] = relationship()
+
+
+class Workflow(Model):
+    """What may be done with connections, as admins wrote it. `version` grows with each change."""
+
+    __tablename__ = "workflows"
+    __table_args__ = (Index("uq_workflows_name", "project_id", "name", unique=True),)
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("wfl"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(80))
+    version: Mapped[int] = mapped_column(default=1)
+    # input_schema, steps, output.
+    definition: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    uses: Mapped[list["WorkflowConnection"]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class WorkflowConnection(Model):
+    """That a workflow uses a connection, which is not deleted or renamed meanwhile."""
+
+    __tablename__ = "workflow_connections"
+
+    workflow_id: Mapped[str] = mapped_column(
+        ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
+    )
+    connection_id: Mapped[str] = mapped_column(
+        ForeignKey("connections.id"), primary_key=True, index=True
+    )
 
 
 class AuditEvent(Model):
