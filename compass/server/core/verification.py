@@ -115,7 +115,6 @@ _look_up = LookUp(
             (KeySecret.ends_at.is_(None), KeySecret.hint),
             else_=select(_each.hint).where(_of_the_key, _each.ends_at.is_(None)).scalar_subquery(),
         ).label("hint"),
-        select(func.max(_each.last_used_at)).where(_of_the_key).label("last_used_at"),
     )
     .join_from(KeySecret, Key)
     .join(Project)
@@ -129,6 +128,14 @@ _look_up = LookUp(
 )
 
 
+# Of a key with more secrets than the one that it is called with.
+_look_up_last_use = LookUp(
+    select(func.max(KeySecret.last_used_at).label("at")).where(
+        KeySecret.key_id == bindparam("key_id")
+    )
+)
+
+
 def verify(token: str) -> Outcome:
     """The exact reason is told only where the whole secret matched a row."""
     if not tokens.is_well_formed(token):
@@ -136,7 +143,8 @@ def verify(token: str) -> Outcome:
     found = _look_up(digest=tokens.digest(token))
     if found is None:
         return UNKNOWN
-    return _refused(found, now()) or _verified(found)
+    moment = now()
+    return _refused(found, moment) or _verified(found, moment)
 
 
 def _refused(found: Any, moment: datetime) -> Refused | None:
@@ -161,7 +169,7 @@ def _refused(found: Any, moment: datetime) -> Refused | None:
     return None
 
 
-def _verified(found: Any) -> Verified:
+def _verified(found: Any, moment: datetime) -> Verified:
     power: Role = found.role
     if found.type is KeyType.PERSONAL and not found.owner_is_admin:
         power = power.capped(found.owner_role)
@@ -180,7 +188,7 @@ def _verified(found: Any) -> Verified:
         creator=creator if creator.id else None,
         created_at=found.created_at,
         expires_at=found.expires_at,
-        last_used_at=found.last_used_at,
+        last_used_at=_last_use(found, moment),
         secret_id=found.secret_id,
         secret_last_used_at=found.secret_last_used_at,
     )
@@ -188,8 +196,21 @@ def _verified(found: Any) -> Verified:
 
 def is_use_due(verified: Verified) -> bool:
     """Whether a minute has passed since this secret's use was noted."""
-    noted = verified.secret_last_used_at
-    return noted is None or noted <= now() - USE_NOTED_EVERY
+    return not _is_lately(verified.secret_last_used_at, now())
+
+
+def _last_use(found: Any, moment: datetime) -> datetime | None:
+    """Of the key as a whole. Uses are noted once a minute: what is later than that is as late as
+    any of its other secrets could be, and need not be asked for."""
+    noted: datetime | None = found.secret_last_used_at
+    if _is_lately(noted, moment):
+        return noted
+    last = _look_up_last_use(key_id=found.id)
+    return last.at if last else None
+
+
+def _is_lately(noted: datetime | None, moment: datetime) -> bool:
+    return noted is not None and noted > moment - USE_NOTED_EVERY
 
 
 def note_use(verified: Verified, address: str | None, user_agent: str | None) -> None:
