@@ -85,6 +85,31 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A key that was pasted into a filter, to look for it: what is asked for is its hint.
+const KEY = /(compass_(?:sa|pat)_[0-9A-Za-z]{4})[0-9A-Za-z]{38}([0-9A-Za-z]{4})/g;
+function hideKeys(form) {
+  for (const input of form.querySelectorAll("input")) {
+    const hidden = input.value.replace(KEY, "$1…$2");
+    if (hidden !== input.value) input.value = hidden;
+  }
+}
+document.addEventListener("htmx:configRequest", (event) => {
+  const form = event.target.closest(".filters");
+  if (!form) return;
+  hideKeys(form);
+  for (const [name, value] of new FormData(form)) event.detail.parameters[name] = value;
+});
+
+// What is typed into the filters counts for an export too, before the list has followed.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-with]");
+  const form = link && document.querySelector(link.dataset.with);
+  if (!form) return;
+  hideKeys(form);
+  const given = [...new FormData(form)].filter(([, value]) => value);
+  link.search = new URLSearchParams(given).toString();
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const menu of document.querySelectorAll("details.menu[open]")) {

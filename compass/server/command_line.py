@@ -69,9 +69,9 @@ def operator_command(group: click.Group, name: str) -> Callable[[Command], click
             try:
                 function(*args, **kwargs)
             except Invalid as invalid:
-                raise click.ClickException(" ".join(invalid.errors.values())) from None
+                raise click.ClickException(_line(" ".join(invalid.errors.values()))) from None
             except Refusal as refusal:
-                raise click.ClickException(str(refusal)) from None
+                raise click.ClickException(_line(str(refusal))) from None
             except UnicodeEncodeError:
                 raise click.ClickException("What was typed is not valid UTF-8.") from None
             except OperationalError as error:
@@ -81,6 +81,11 @@ def operator_command(group: click.Group, name: str) -> Callable[[Command], click
         return group.command(name)(with_appcontext(run))
 
     return declare
+
+
+def _line(words: str) -> str:
+    """What was typed may have line breaks, and is quoted in them."""
+    return " ".join(words.split())
 
 
 def _require_database() -> None:

@@ -4,15 +4,16 @@ import csv
 import gc
 import json
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
 from werkzeug.test import TestResponse
 
-from compass.server.core import audit_log, users
-from compass.server.core.errors import Forbidden
+from compass.server.core import audit_log, sessions, users
 from compass.server.core.models import AuditEvent
+from compass.server.db import transaction
 from tests.conftest import both
 from tests.world import PATH, Browser, World
 
@@ -108,6 +109,8 @@ def test_no_cell_is_a_formula(world: World) -> None:
         "'=1",
         "a,b",
         "＝1",
+        "x;=1+cmd|'/C calc'!A0;",
+        "a;b",
     ]
     for name in hostile:
         world.key(name)
@@ -117,7 +120,8 @@ def test_no_cell_is_a_formula(world: World) -> None:
     rows = list(csv.DictReader(StringIO(text, newline="")))
     names = {row["target_name"] for row in rows if row["action"] == "key.created"}
     assert names == {
-        "'=1+1", "'\t=1", "'\r=1\n=2", "'@SUM(1)", "'=1", "a,b", "'＝1",
+        "'=1+1", "'\t'=1", "x;'=1+cmd|'/C calc'!A0;", "a;b",
+        "'\r=1\n=2", "'@SUM(1)", "'=1", "a,b", "'＝1",
         '\'=HYPERLINK("http://evil.example")',
     }  # fmt: skip
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
@@ -171,17 +175,38 @@ def test_a_refusal_is_no_turn(full: World) -> None:
     assert full.browser("alice").get(CSV).status_code == 200
 
 
-def test_it_breaks_off_where_the_right_to_it_ends(full: World) -> None:
-    """Rather than to end as if that were all."""
+def stop_dora(world: World) -> None:
+    world.change("dora", users.disable)
+
+
+def demote_dora(world: World) -> None:
+    """She stays an admin of Default, and so would see some of it."""
+    world.change("dora", users.demote)
+
+
+def sign_dora_out(world: World) -> None:
+    with world.app.app_context(), transaction():
+        sessions.end_all(users.by_email("dora@example.org"))
+
+
+@pytest.mark.parametrize("stop", [stop_dora, demote_dora, sign_dora_out])
+@pytest.mark.parametrize("path", [CSV, JSON_LINES])
+def test_it_says_at_its_end_that_it_is_not_whole(
+    full: World, stop: Callable[[World], None], path: str
+) -> None:
+    """Where the right to it ends in the middle: rather than to end as if that were all."""
     full.add_user("dora", admin=True)
-    response = full.browser("dora").get(JSON_LINES, buffered=False)
+    full.set_role("dora", "admin")
+    response = full.browser("dora").get(path, buffered=False)
     chunks = response.iter_encoded()
-    next(chunks)
-    full.change("dora", users.disable)
-    with pytest.raises(Forbidden):
-        next(chunks)
+    text = next(chunks) + (next(chunks) if path == CSV else b"")
+    stop(full)
+    text += b"".join(chunks)
     response.close()
-    assert full.browser("alice").get(JSON_LINES).status_code == 200
+    last = text.decode().splitlines()[-1]
+    assert "error" in last
+    assert last.rstrip('"}').endswith("This file is not whole.")
+    assert full.browser("alice").get(path).status_code == 200
 
 
 def test_no_secret_is_in_it(world: World) -> None:

@@ -364,6 +364,15 @@ def test_signing_out_is_recorded_once(world: World) -> None:
     assert len(world.events("session.ended")) == 1
 
 
+def test_a_flood_of_refusals_is_not_kept(world: World) -> None:
+    bob = world.signed_in("bob")
+    for _ in range(30):
+        assert bob.post(f"{PEOPLE}/{world.alice}/disable").status_code == 403
+    assert len(world.events("access.refused")) == 20
+    world.signed_in("charlie").post(f"{PEOPLE}/{world.alice}/disable")
+    assert len(world.events("access.refused")) == 21
+
+
 def test_refusals_of_people_are_recorded_and_of_strangers_are_not(world: World) -> None:
     _, key_id = world.key()
     bob = world.signed_in("bob")

@@ -1,11 +1,13 @@
 """The record of what was done, written in the transaction of what it records."""
 
+from datetime import timedelta
 from typing import cast
 
 from sqlalchemy import select
 
 from compass.server.core.access import Actor
-from compass.server.core.ids import is_id
+from compass.server.core.clock import now
+from compass.server.core.ids import is_id, lowest
 from compass.server.core.models import (
     AuditEvent,
     Connection,
@@ -19,6 +21,7 @@ from compass.server.core.tokens import mask
 from compass.server.db import db
 
 LISTED = 50
+REFUSALS_A_MINUTE = 20
 
 Detail = str | int | bool | None
 
@@ -59,8 +62,10 @@ def refused(actor: Actor, route: str, status: int, reason: str, spoken_of: dict[
     """Records that something was tried which this actor may not do, or not now.
 
     `spoken_of`: what the address named, `key_id`, `user_id` or `project_id`, whether it is there
-    or not.
+    or not. Of one person so many a minute are kept: a flood must not become writes.
     """
+    if _has_tried_much(actor):
+        return
     target: Target | None = None
     for name, (prefix, kind) in _KINDS.items():
         given = spoken_of.get(name, "")
@@ -72,6 +77,16 @@ def refused(actor: Actor, route: str, status: int, reason: str, spoken_of: dict[
     project_id = spoken_of.get("project_id", "")
     if is_id(project_id, "prj"):
         event.project_id = project_id
+
+
+def _has_tried_much(actor: Actor) -> bool:
+    lately = select(AuditEvent.id).where(
+        AuditEvent.actor_id == actor.id,
+        AuditEvent.action == "access.refused",
+        AuditEvent.id >= lowest("evt", now() - timedelta(minutes=1)),
+    )
+    found = db.session.scalars(lately.limit(REFUSALS_A_MINUTE)).all()
+    return len(found) == REFUSALS_A_MINUTE
 
 
 def of_key(key: Key) -> list[AuditEvent]:

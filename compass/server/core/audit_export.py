@@ -1,6 +1,7 @@
 """The record as files: CSV for spreadsheets, JSON lines for programs."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import Any
@@ -16,7 +17,8 @@ COLUMNS = (
 )  # fmt: skip
 
 # What a spreadsheet may take for a formula, in some countries in full width too: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Where a semicolon separates cells, a cell can begin in the middle of ours.
+_FORMULA = re.compile(r"(^|[;\t])(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe62\u2212])")
 
 
 def as_csv(batches: Iterable[list[AuditEvent]]) -> Iterator[str]:
@@ -30,6 +32,16 @@ def as_json_lines(batches: Iterable[list[AuditEvent]]) -> Iterator[str]:
     """One object an event, each in a line of its own."""
     for events in batches:
         yield "".join(f"{orjson.dumps(_object(event)).decode()}\n" for event in events)
+
+
+def csv_error(words: str) -> str:
+    """The last row of a file that is not whole."""
+    return _rows([["error", words]])
+
+
+def json_error(words: str) -> str:
+    """The last line of a file that is not whole."""
+    return f"{orjson.dumps({'error': words}).decode()}\n"
 
 
 def _object(event: AuditEvent) -> dict[str, Any]:
@@ -56,7 +68,7 @@ def _cells(event: AuditEvent) -> list[str]:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return _FORMULA.sub(r"\1'", cell)
 
 
 def _actor_id(event: AuditEvent) -> str | None:

@@ -15,7 +15,7 @@ from compass.server.db import db
 # Those who act without an id, as people call them → as the record does.
 WITHOUT_ID = {"compass-server": "operator", "nobody": "nobody"}
 # Of one name. They have few events each, so that those of all are soon sorted.
-_KEYS_OF_A_NAME = 500
+_KEYS_OF_A_NAME = 10_000
 
 
 @dataclass(frozen=True)

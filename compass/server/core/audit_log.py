@@ -89,11 +89,13 @@ def stream(actor: Person | Operator, wanted: Filter) -> Iterator[list[AuditEvent
     """All of them, newest first, in batches: each read by itself, and only while they still may.
 
     Between two batches nothing is kept and no transaction is open, however long that takes.
-    Raises Forbidden.
+    Raises Forbidden, also in the middle, once they may see less than at the start.
     """
-    which, before = meant(actor, wanted), ""
+    which, before, places = meant(actor, wanted), "", scope(actor)
     while True:
-        arms = audit_search.arms(scope(actor), which, wanted)
+        if not _covers(scope(actor), places):
+            raise Forbidden("Your right to see all of this has ended.")
+        arms = audit_search.arms(places, which, wanted)
         events = _events(audit_search.ids(arms, BATCH, before=before))
         for event in events:
             db.session.expunge(event)
@@ -103,6 +105,10 @@ def stream(actor: Person | Operator, wanted: Filter) -> Iterator[list[AuditEvent
         if len(events) < BATCH:
             return
         before = events[-1].id
+
+
+def _covers(places: list[str] | None, others: list[str] | None) -> bool:
+    return places is None or (others is not None and set(others) <= set(places))
 
 
 def keys_to_link(actor: Person | Operator, events: list[AuditEvent]) -> set[str]:

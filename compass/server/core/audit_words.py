@@ -121,7 +121,7 @@ def _created_user(left: dict[str, Any]) -> str:
 
 
 def _refused(left: dict[str, Any]) -> str:
-    told = f" to {left.pop('route')}" if "route" in left else ""
+    told = f" to {left.pop('route').replace('_', ' ')}" if "route" in left else ""
     return told + (f": {left.pop('reason')}" if "reason" in left else "")
 
 

@@ -53,9 +53,10 @@ def accept(proof: Proof) -> User | None:
     return user
 
 
-def fail(email: str, address: str) -> None:
-    """Records a wrong password. An address nobody has is not kept: it may be a password."""
-    audit.record(Nobody(address=address), "login.failed", users.find(email))
+def fail(email: str, address: str, actor: Person | None = None) -> None:
+    """Records a wrong password, `actor`'s if they are signed in. An address nobody has is not kept:
+    it may be a password."""
+    audit.record(actor or Nobody(address=address), "login.failed", users.find(email))
 
 
 def succeed(user: User, renewed_hash: str | None, address: str, user_agent: str | None) -> str:

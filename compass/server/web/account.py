@@ -97,7 +97,7 @@ def _prove(email: str, password: str, address: str) -> login.Proof:
     proof = login.check(email, password)
     with transaction():
         if proof is None:
-            login.fail(email, address)
+            login.fail(email, address, me())
         else:
             throttle.clear(email, address)
     if proof is None:

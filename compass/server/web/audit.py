@@ -1,5 +1,6 @@
 """Settings → Organization → Audit log: what was done, filtered, and to take away."""
 
+import logging
 import re
 import threading
 import weakref
@@ -8,16 +9,20 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask import Response, redirect, stream_with_context, url_for
+from flask_login import current_user
 from htmx_flask import request
 from markupsafe import Markup, escape
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.wrappers import Response as AnyResponse
 
-from compass.server.core import audit_export, audit_log, audit_words, tokens
+from compass.server.core import audit_export, audit_log, audit_words, sessions, tokens
 from compass.server.core.audit_filter import Filter
 from compass.server.core.clock import now
+from compass.server.core.errors import Forbidden, Refusal
 from compass.server.core.ids import is_id
 from compass.server.core.models import AuditEvent
+from compass.server.db import db
 from compass.server.web.door import announce, is_signed_in, me, render, web
 
 PATH = "/settings/organization/audit"
@@ -30,6 +35,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HINT = re.compile(r"compass_(?:sa|pat)_[0-9A-Za-z]{4}…[0-9A-Za-z]{4}")
 
 _exporting = threading.Lock()
+
+log = logging.getLogger("compass.server")
 
 
 @web.get(PATH)
@@ -59,12 +66,13 @@ def list_events() -> AnyResponse:
 
 @web.get(f"{PATH}/export.csv")
 def export_csv() -> Response:
-    return _export("csv", "text/csv", audit_export.as_csv)
+    return _export("csv", "text/csv", audit_export.as_csv, audit_export.csv_error)
 
 
 @web.get(f"{PATH}/export.jsonl")
 def export_json_lines() -> Response:
-    return _export("jsonl", "application/jsonl", audit_export.as_json_lines)
+    write, tell = audit_export.as_json_lines, audit_export.json_error
+    return _export("jsonl", "application/jsonl", write, tell)
 
 
 class Turn:
@@ -83,19 +91,39 @@ class Turn:
 
 
 def _export(
-    ending: str, kind: str, write: Callable[[Iterable[list[AuditEvent]]], Iterator[str]]
+    ending: str,
+    kind: str,
+    write: Callable[[Iterable[list[AuditEvent]]], Iterator[str]],
+    tell: Callable[[str], str],
 ) -> Response:
     audit_log.scope(me())
-    lines = _within(Turn(), write(audit_log.stream(me(), _filter(_asked()))))
+    batches = _while_signed_in(audit_log.stream(me(), _filter(_asked())))
+    lines = _within(Turn(), write(batches), tell)
     response = Response(stream_with_context(lines), content_type=f"{kind}; charset=utf-8")
     name = f"compass-audit-{now():%Y-%m-%d}.{ending}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _within(turn: Turn, lines: Iterator[str]) -> Iterator[str]:
+def _while_signed_in(batches: Iterator[list[AuditEvent]]) -> Iterator[list[AuditEvent]]:
+    """A session that is ended takes its exports with it."""
+    session_id = current_user.session_id
+    for events in batches:
+        if sessions.find(session_id) is None:
+            raise Forbidden("Your session has ended.")
+        db.session.rollback()
+        yield events
+
+
+def _within(turn: Turn, lines: Iterator[str], tell: Callable[[str], str]) -> Iterator[str]:
+    """Once begun, an answer can't become an error: what breaks it off is its last line."""
     try:
         yield from lines
+    except (Refusal, SQLAlchemyError) as error:
+        db.session.rollback()
+        why = str(error) if isinstance(error, Refusal) else "The database does not answer."
+        log.warning("An export of the audit log was broken off: %s", why)
+        yield tell(f"{why} This file is not whole.")
     finally:
         turn.end()
 
