@@ -213,6 +213,30 @@ KEYS: dict[str, Row] = {
     "GET /v1/openapi.json": Row("/v1/openapi.json", OPEN),
 }
 
+# The same pages about Bob's own token, which he alone may rename and rotate.
+OF_BOBS_TOKEN: dict[str, Row] = {
+    "GET": Row(f"{PATH}/{{token}}", (200, 200, 200, 404, 302)),
+    "GET revoke": Row(f"{PATH}/{{token}}/revoke", (200, 200, 200, 404, 302)),
+    "POST revoke": Row(f"{PATH}/{{token}}/revoke", (303, 303, 303, 404, 302)),
+    "POST rename": Row(f"{PATH}/{{token}}/rename", (403, 403, 303, 404, 302), {"name": "Other"}),
+    "GET rotate": Row(f"{PATH}/{{token}}/rotate", (403, 403, 200, 404, 302)),
+    "POST rotate": Row(
+        f"{PATH}/{{token}}/rotate", (403, 403, 200, 404, 302), {"overlap_hours": "0"}
+    ),
+    "POST end-overlap": Row(f"{PATH}/{{token}}/end-overlap", (403, 403, 303, 404, 302)),
+    "POST take-back": Row(f"{PATH}/{{token}}/take-back", (403, 403, 409, 404, 302)),
+    "POST own, member": Row(
+        PATH,
+        (200, 200, 200, 422, 302),
+        {"name": "New", "type": "personal", "project": "{project}", "role": "member"},
+    ),
+    "POST own, admin": Row(
+        PATH,
+        (200, 200, 422, 422, 302),
+        {"name": "New", "type": "personal", "project": "{project}", "role": "admin"},
+    ),
+}
+
 # What belongs to no door and is there for everybody.
 AROUND = {"GET /healthz", "GET /readyz", "GET /assets/<path:name>"}
 
@@ -298,9 +322,9 @@ def filled(row: Row, names: dict[str, str]) -> tuple[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("actor", ACTORS, ids=str)
-@pytest.mark.parametrize("route", BROWSER)
+@pytest.mark.parametrize("route", [*BROWSER, *OF_BOBS_TOKEN])
 def test_each_cell_of_the_browser_door(place: Place, route: str, actor: str | None) -> None:
-    row, world = BROWSER[route], place.world
+    row, world = {**BROWSER, **OF_BOBS_TOKEN}[route], place.world
     path, form = filled(row, place.names)
     browser = world.signed_in(actor) if actor else world.browser()
     before = world.dump()

@@ -34,7 +34,13 @@ def upgrade() -> None:
             sa.ForeignKey("workflows.id", ondelete="CASCADE"),
             primary_key=True,
         ),
-        sa.Column("connection_id", sa.String(), sa.ForeignKey("connections.id"), primary_key=True),
+        sa.Column(
+            "connection_id",
+            sa.String(),
+            # Looked at when the transaction ends: with their project both go, in whatever order.
+            sa.ForeignKey("connections.id", deferrable=True, initially="DEFERRED"),
+            primary_key=True,
+        ),
         sa.Index("ix_workflow_connections_connection_id", "connection_id"),
     )
 

@@ -3,8 +3,18 @@
 import pytest
 
 from compass.server.core import users
-from compass.server.core.models import AuditEvent, Key, KeySecret, Membership, Project
+from compass.server.core.models import (
+    AuditEvent,
+    Connection,
+    Key,
+    KeySecret,
+    Membership,
+    Project,
+    Workflow,
+    WorkflowConnection,
+)
 from tests.conftest import both
+from tests.test_routes import CONNECTION, WORKFLOW
 from tests.world import PATH, World
 
 
@@ -100,6 +110,19 @@ def test_a_name_that_can_not_be_typed_as_it_is(world: World, name: str) -> None:
     typed = {"confirm": "Reports" if name.startswith("Rep") else "a b"}
     path = f"/projects/{project}/settings/general/delete"
     assert world.signed_in("alice").post(path, typed).status_code == 303
+
+
+@both
+def test_work_goes_with_its_project_too(world: World) -> None:
+    secret, _ = world.key(role="admin")
+    world.call("/v1/connections", secret, "POST", json={**CONNECTION, "name": "chat"})
+    made = world.call("/v1/workflows", secret, "POST", json=WORKFLOW)
+    assert made.status_code == 201
+    path = f"{general(world)}/delete"
+    gone = world.signed_in("alice").post(path, {"confirm": "Default"})
+    assert gone.status_code == 303, gone.text
+    left = [world.count(model) for model in (Connection, Workflow, WorkflowConnection)]
+    assert left == [0, 0, 0]
 
 
 def test_the_last_project_may_go_too(world: World) -> None:

@@ -367,8 +367,11 @@ class WorkflowConnection(Model):
     workflow_id: Mapped[str] = mapped_column(
         ForeignKey("workflows.id", ondelete="CASCADE"), primary_key=True
     )
+    # Looked at when the transaction ends: with their project both go, in whatever order.
     connection_id: Mapped[str] = mapped_column(
-        ForeignKey("connections.id"), primary_key=True, index=True
+        ForeignKey("connections.id", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+        index=True,
     )
 
 
