@@ -112,6 +112,8 @@ def populated(server: Server, bare: Server, chromium: Browser) -> Place:
     world.call("/v1/me", world.key("Nightly import", by="bob", type="personal", role="member")[0])
     world.key("Deployment", by="bob")
     gone = world.add_user("gone")
+    world.set_role("gone", "admin")
+    world.key("Left behind", by="gone")
     world.change("gone", users.disable)
     world.invite("grace@example.org", role="admin")
     used, used_id = world.invite("revoked@example.org")
@@ -120,6 +122,7 @@ def populated(server: Server, bare: Server, chromium: Browser) -> Place:
         "project": world.project,
         "without": without,
         "dora": dora,
+        "alice": world.alice,
         "bob": world.bob,
         "gone": gone,
         "invitation": world.invite("edsger@example.org", project_id=world.project)[0],
@@ -390,6 +393,7 @@ STATES = [
     State("reset link shown once", PEOPLE_URL + "/{bob}", make_a_reset_link, who="alice"),
     State("question to disable", PEOPLE_URL + "/{bob}/disable", who="alice"),
     State("question to disable nobody's keys", PEOPLE_URL + "/{dora}/disable", who="alice"),
+    State("question to demote", PEOPLE_URL + "/{alice}/role", who="alice"),
     State("people, not allowed", PEOPLE_URL, status=403),
     State("invitation", "{root}/invitations/{invitation}", who=None),
     State(
