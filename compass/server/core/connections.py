@@ -1,22 +1,20 @@
 """Connections: create, find, change, check, delete. Credentials go in, and never come back out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 
 from compass.server.config import settings
-from compass.server.core import access, audit, connection_shapes, targets, vault, workflows
+from compass.server.core import access, audit, connection_shapes, rows, targets, vault, workflows
 from compass.server.core.access import Actor
 from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
 from compass.server.core.ids import is_id
 from compass.server.core.models import Connection, ConnectionKind, Project
+from compass.server.core.rows import unique
 from compass.server.core.text import clean_name
-from compass.server.db import changed, db, is_duplicate
+from compass.server.db import changed, db
 
 MOVED = (
     "The connection would lead somewhere else, or be less protected. Give the credentials again: "
@@ -57,7 +55,7 @@ def create(
         sealed=vault.seal(credentials),
     )
     db.session.add(connection)
-    with _one_of_a_name(name):
+    with unique(_taken(name)):
         db.session.flush()
     audit.record(actor, "connection.created", connection, kind=kind_.value)
     return connection
@@ -78,10 +76,7 @@ def get(actor: Actor, project_id: str, connection_id: str) -> Connection:
 def after(project_id: str, cursor: str | None, limit: int) -> tuple[list[Connection], str | None]:
     """Newest first, from the one after `cursor` on; and the next cursor."""
     query = select(Connection).where(Connection.project_id == project_id)
-    if cursor is not None:
-        query = query.where(Connection.id < cursor)
-    found = list(db.session.scalars(query.order_by(Connection.id.desc()).limit(limit + 1)))
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
+    return rows.after(query, Connection.id, cursor, limit)
 
 
 def change(actor: Actor, project: Project, connection_id: str, wanted: Change) -> Connection:
@@ -119,7 +114,7 @@ def change(actor: Actor, project: Project, connection_id: str, wanted: Change) -
         if changes != ["name"]:
             # What was found out is not about this any more.
             connection.checked_at = connection.check_ok = connection.check_message = None
-        with _one_of_a_name(name):
+        with unique(_taken(name)):
             db.session.flush()
         audit.record(actor, "connection.changed", connection, changed=", ".join(changes))
     return connection
@@ -218,14 +213,7 @@ def _named_changes(
     return [member for member, is_other in pairs if is_other]
 
 
-@contextmanager
-def _one_of_a_name(name: str) -> Iterator[None]:
-    """Lets the unique index decide: of two at once one wins. Raises Conflict."""
-    try:
-        yield
-    except IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        raise Conflict(
-            f"There is already a connection named {name} in this project. Choose another name."
-        ) from None
+def _taken(name: str) -> Conflict:
+    return Conflict(
+        f"There is already a connection named {name} in this project. Choose another name."
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
-from compass.server.core import access
+from compass.server.core import access, rows
 from compass.server.core.access import Action, Actor
 from compass.server.core.clock import now
 from compass.server.core.keys import WITH_PEOPLE
@@ -76,11 +76,8 @@ def expiring(actor: Actor) -> Page:
 
 def after(actor: Actor, cursor: str | None, limit: int) -> tuple[list[Key], str | None]:
     """Newest first, from the one after `cursor` (a key's id) on; and the next cursor."""
-    query = select(Key).where(access.visible(actor)).order_by(Key.id.desc()).options(*WITH_PEOPLE)
-    if cursor is not None:
-        query = query.where(Key.id < cursor)
-    keys = list(db.session.scalars(query.limit(limit + 1)))
-    return keys[:limit], keys[limit - 1].id if len(keys) > limit else None
+    query = select(Key).where(access.visible(actor)).options(*WITH_PEOPLE)
+    return rows.after(query, Key.id, cursor, limit)
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:

@@ -1,12 +1,9 @@
 """Keys: create, find, rename, revoke. The secret leaves this module once, from `create`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
 from compass.server.config import settings
@@ -16,8 +13,9 @@ from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound, Overreach
 from compass.server.core.ids import is_id
 from compass.server.core.models import Key, KeySecret, KeyType, Project, Role, User
+from compass.server.core.rows import unique
 from compass.server.core.text import clean_name
-from compass.server.db import changed, db, is_duplicate
+from compass.server.db import changed, db
 
 LONGEST_LIFETIME_DAYS = 3650
 
@@ -75,7 +73,7 @@ def create(actor: Actor, draft: Draft, owner: User | None = None) -> tuple[str, 
         ],
     )
     db.session.add(key)
-    with _one_of_a_name(key.name, checked.project.name):
+    with unique(_taken(key.name, checked.project.name)):
         db.session.flush()
     audit.record(actor, "key.created", key, type=key.type.value, role=key.role.value, days=days)
     return secret, key
@@ -99,7 +97,7 @@ def rename(actor: Actor, key_id: str, name: str) -> Key:
     if new == old and key.revoked_at is None:
         return key
     renaming = update(Key).where(Key.id == key.id, Key.revoked_at.is_(None)).values(name=new)
-    with _one_of_a_name(new, key.project.name):
+    with unique(_taken(new, key.project.name)):
         renamed = changed(renaming)
     if not renamed:
         raise Conflict("A revoked key keeps its name.")
@@ -250,15 +248,8 @@ def names(people: list[User]) -> str:
     return f"{', '.join(listed[:-1])} or {listed[-1]}"
 
 
-@contextmanager
-def _one_of_a_name(name: str, project_name: str) -> Iterator[None]:
-    """Lets the unique index decide: of two at once one wins. Raises Invalid."""
-    try:
-        yield
-    except IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        raise Invalid(
-            name=f"There is already a live key named {name} in {project_name}. "
-            "Choose another name, or revoke that one first."
-        ) from None
+def _taken(name: str, project_name: str) -> Invalid:
+    return Invalid(
+        name=f"There is already a live key named {name} in {project_name}. "
+        "Choose another name, or revoke that one first."
+    )

@@ -1,10 +1,6 @@
 """Projects and who is in them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from sqlalchemy import delete, func, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from compass.server.core import access, audit, users
@@ -13,8 +9,9 @@ from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
 from compass.server.core.ids import is_id
 from compass.server.core.models import Key, Membership, Project, Role, User
+from compass.server.core.rows import unique
 from compass.server.core.text import as_seen, clean_name, clean_text, folded, is_hidden
-from compass.server.db import brief, changed, db, is_duplicate
+from compass.server.db import brief, changed, db
 
 LONGEST_DESCRIPTION = 500
 
@@ -25,7 +22,7 @@ def create(actor: Actor, name: str, description: str = "") -> Project:
     name, description = _clean(name, description)
     project = Project(name=name, description=description)
     db.session.add(project)
-    with _one_of_a_name(name):
+    with unique(Invalid(name=f"There is already a project named {name}.")):
         db.session.flush()
     audit.record(actor, "project.created", project)
     return project
@@ -51,7 +48,7 @@ def change(actor: Actor, project: Project, name: str, description: str) -> None:
     old, (name, description) = project.name, _clean(name, description)
     is_described, project.description = project.description != description, description
     project.name = name
-    with _one_of_a_name(name):
+    with unique(Invalid(name=f"There is already a project named {name}.")):
         db.session.flush()
     if name != old:
         audit.record(actor, "project.renamed", project, old_name=old)
@@ -193,15 +190,9 @@ def join(actor: Actor, project: Project, user: User, role: Role) -> None:
 
     Raises Conflict for somebody who is in it already.
     """
-    # In words now: after a failure nothing more can be read.
-    taken = f"{user.name} is in {project.name} already."
     db.session.add(Membership(user_id=user.id, project_id=project.id, role=role))
-    try:
+    with unique(Conflict(f"{user.name} is in {project.name} already.")):
         db.session.flush()
-    except IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        raise Conflict(taken) from None
     audit.record(actor, "member.added", project, user=user.email, role=role.value)
 
 
@@ -257,14 +248,3 @@ def _clean(name: str, description: str) -> tuple[str, str]:
         description = clean_text(description, "description", LONGEST_DESCRIPTION)
     wrong.settle()
     return name, description
-
-
-@contextmanager
-def _one_of_a_name(name: str) -> Iterator[None]:
-    """Lets the unique index decide: of two at once one wins. Raises Invalid."""
-    try:
-        yield
-    except IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        raise Invalid(name=f"There is already a project named {name}.") from None

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from compass.server.core import access, audit, sessions, throttle
 from compass.server.core.access import Actor
@@ -12,6 +11,7 @@ from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
 from compass.server.core.ids import is_id
 from compass.server.core.models import Invitation, PasswordReset, Session, User
+from compass.server.core.rows import unique
 from compass.server.core.text import (
     clean_email,
     clean_name,
@@ -20,7 +20,7 @@ from compass.server.core.text import (
     like_escaped,
     same_address,
 )
-from compass.server.db import changed, db, is_duplicate, serialise
+from compass.server.db import changed, db, serialise
 
 PAGE_SIZE = 50
 
@@ -30,12 +30,8 @@ def add(email: str, name: str, password_hash: str, is_admin: bool) -> User:
     email, name = clean(email, name)
     user = User(email=email, name=name, password_hash=password_hash, is_admin=is_admin)
     db.session.add(user)
-    try:
+    with unique(Invalid(email=f"There is already an account for {email}.")):
         db.session.flush()
-    except IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        raise Invalid(email=f"There is already an account for {user.email}.") from None
     return user
 
 

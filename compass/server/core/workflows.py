@@ -1,13 +1,10 @@
 """Workflows: create, find, replace, delete. Only admins write them; any key may run them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 
-from compass.server.core import access, audit, definitions
+from compass.server.core import access, audit, definitions, rows
 from compass.server.core.access import Actor
 from compass.server.core.clock import now
 from compass.server.core.definitions import Definition
@@ -20,8 +17,9 @@ from compass.server.core.models import (
     Workflow,
     WorkflowConnection,
 )
+from compass.server.core.rows import unique
 from compass.server.core.text import clean_name
-from compass.server.db import changed, db, is_duplicate
+from compass.server.db import changed, db
 
 MEMBERS = {"name", "input_schema", "steps", "output"}
 
@@ -33,7 +31,7 @@ def create(actor: Actor, project: Project, document: dict[str, Any]) -> Workflow
     workflow = Workflow(project_id=project.id, name=name, definition=definition.as_json())
     workflow.uses = [WorkflowConnection(connection_id=each) for each in ids]
     db.session.add(workflow)
-    with _one_of_a_name(name):
+    with unique(_taken(name)):
         db.session.flush()
     audit.record(actor, "workflow.created", workflow)
     return workflow
@@ -64,10 +62,7 @@ def called(actor: Actor, project_id: str, id_or_name: str) -> Workflow:
 def after(project_id: str, cursor: str | None, limit: int) -> tuple[list[Workflow], str | None]:
     """Newest first, from the one after `cursor` on; and the next cursor."""
     query = select(Workflow).where(Workflow.project_id == project_id)
-    if cursor is not None:
-        query = query.where(Workflow.id < cursor)
-    found = list(db.session.scalars(query.order_by(Workflow.id.desc()).limit(limit + 1)))
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
+    return rows.after(query, Workflow.id, cursor, limit)
 
 
 def replace(actor: Actor, project: Project, workflow_id: str, document: dict[str, Any]) -> Workflow:
@@ -89,7 +84,7 @@ def replace(actor: Actor, project: Project, workflow_id: str, document: dict[str
     workflow.version += 1
     workflow.updated_at = now()
     workflow.uses = [kept.get(each) or WorkflowConnection(connection_id=each) for each in ids]
-    with _one_of_a_name(name):
+    with unique(_taken(name)):
         db.session.flush()
     audit.record(actor, "workflow.changed", workflow, version=workflow.version)
     return workflow
@@ -113,12 +108,12 @@ def using(connection: Connection) -> list[str]:
 
 def _check(project: Project, document: dict[str, Any]) -> tuple[str, Definition, list[str]]:
     """(name, definition, ids of the connections it uses). Raises Invalid."""
-    rows = db.session.execute(
+    found = db.session.execute(
         select(Connection.name, Connection.id, Connection.kind).where(
             Connection.project_id == project.id
         )
     ).all()
-    kinds: dict[str, ConnectionKind] = {row.name: row.kind for row in rows}
+    kinds: dict[str, ConnectionKind] = {row.name: row.kind for row in found}
     wrong = Findings()
     for member in sorted(set(document) - MEMBERS):
         with wrong:
@@ -131,18 +126,11 @@ def _check(project: Project, document: dict[str, Any]) -> tuple[str, Definition,
     with wrong:
         definition = definitions.check(document, kinds)
     wrong.settle()
-    ids = [row.id for row in rows if row.name in definition.connections]
+    ids = [row.id for row in found if row.name in definition.connections]
     return name, definition, ids
 
 
-@contextmanager
-def _one_of_a_name(name: str) -> Iterator[None]:
-    """Lets the unique index decide: of two at once one wins. Raises Conflict."""
-    try:
-        yield
-    except IntegrityError as error:
-        if not is_duplicate(error):
-            raise
-        raise Conflict(
-            f"There is already a workflow named {name} in this project. Choose another name."
-        ) from None
+def _taken(name: str) -> Conflict:
+    return Conflict(
+        f"There is already a workflow named {name} in this project. Choose another name."
+    )
