@@ -28,6 +28,8 @@ class Target:
     url: str
     calls: list[Call] = field(default_factory=list)
     fails: dict[str, int] = field(default_factory=dict)
+    # Where every answer sends on to, if anywhere: what has no query can ask for this alone.
+    sends_on_to: str = ""
     # Set when slow answers are to be given up.
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -48,6 +50,8 @@ def a_target() -> Iterator[Target]:
                 return
             if "slow" in asked:
                 target.released.wait(float(asked["slow"]))
+            if target.sends_on_to:
+                asked = {"status": "302", "location": target.sends_on_to}
             status = int(asked.get("status", 200))
             if "fail" in asked:
                 failed = target.fails.get(self.path, 0)

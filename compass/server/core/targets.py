@@ -8,7 +8,7 @@ import json
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 import httpcore
 import httpx
@@ -18,7 +18,6 @@ from compass.server.core.addresses import UnreachableError, resolve
 from compass.server.core.models import ConnectionKind
 
 CHECK_SECONDS = 10
-# Of a check's answer nothing is read but its status.
 _MASK = "•••"
 
 
@@ -162,10 +161,3 @@ class _Guarded(httpcore.SyncBackend):
         return super().connect_tcp(
             resolve(host, port), port, timeout, local_address, socket_options
         )
-
-
-def is_within(base_url: str, url: str) -> bool:
-    """Whether the address stays under the base: of its origin, and with its path to begin with."""
-    base, other = urlsplit(base_url), urlsplit(url)
-    same_origin = (base.scheme, base.netloc) == (other.scheme, other.netloc)
-    return same_origin and (other.path + "/").startswith(base.path.rstrip("/") + "/")

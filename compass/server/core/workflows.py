@@ -47,18 +47,6 @@ def get(actor: Actor, project_id: str, workflow_id: str) -> Workflow:
     return workflow
 
 
-def called(actor: Actor, project_id: str, id_or_name: str) -> Workflow:
-    """By its id or its name. Raises NotFound."""
-    if is_id(id_or_name, "wfl"):
-        return get(actor, project_id, id_or_name)
-    query = select(Workflow).where(Workflow.name == id_or_name, Workflow.project_id == project_id)
-    may = "\0" not in id_or_name and actor.role_in(project_id)
-    workflow = db.session.scalar(query) if may else None
-    if workflow is None:
-        raise NotFound(f"There is no workflow named {id_or_name[:80]}.")
-    return workflow
-
-
 def after(project_id: str, cursor: str | None, limit: int) -> tuple[list[Workflow], str | None]:
     """Newest first, from the one after `cursor` on; and the next cursor."""
     query = select(Workflow).where(Workflow.project_id == project_id)
