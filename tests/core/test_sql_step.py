@@ -71,9 +71,9 @@ def test_what_was_asked_is_on_record(sql: Sql) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [0, -1, 32767, 32768, 2**31, -(2**63), 2**63 - 1, 1.5, 1e-300, True, False, None, "", "3", "ä🎉",
-     "'; DROP TABLE orders; --", "%(a)s %s %%", "$1", "\\", "{{ input }}", [], [1, "a", None],
-     {"a": {"b": [1.5, None]}}, [[1], [2]]],
+    [0, -1, 32767, 32768, 2**31, -(2**63), 2**63 - 1, 1.5, 1e-300, True, False, None, "", "3",
+     "ä🎉", "'; DROP TABLE orders; --", "%(a)s %s %%", "$1", "\\", "{{ input }}", [],
+     [1, "a", None], {"a": {"b": [1.5, None]}}, [[1], [2]]],
 )  # fmt: skip
 def test_what_is_bound_comes_back(sql: Sql, value: Any) -> None:
     assert sql("SELECT %(a)s AS value, 7 %% 4 AS rest", {"a": value}, a="{{ input.a }}") == {
@@ -153,8 +153,9 @@ def test_what_changes_rows_says_how_many_and_is_kept(sql: Sql, warehouse: Wareho
 
 @pytest.mark.parametrize(
     "attack",
-    ["1'; DROP TABLE prey; --", "1); DELETE FROM prey; --", "' OR '1'='1", "\\'; DROP TABLE prey; --",
-     "1 UNION SELECT 1", "$1", "%(a)s", "\u02bc; DROP TABLE prey; --", ["'; DROP TABLE prey; --"]],
+    ["1'; DROP TABLE prey; --", "1); DELETE FROM prey; --", "' OR '1'='1",
+     "\\'; DROP TABLE prey; --", "1 UNION SELECT 1", "$1", "%(a)s", "\u02bc; DROP TABLE prey; --",
+     ["'; DROP TABLE prey; --"]],
 )  # fmt: skip
 def test_a_value_never_becomes_sql(sql: Sql, warehouse: Warehouse, attack: Any) -> None:
     warehouse.look("DROP TABLE IF EXISTS prey")

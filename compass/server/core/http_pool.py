@@ -10,6 +10,7 @@ import select
 import socket
 import ssl
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import httpcore
@@ -23,6 +24,7 @@ MOST_CONNECTIONS, MOST_IDLE = 100, 20
 KEPT_SECONDS = 1.0
 # Linux alone has it.
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+_making = Lock()
 
 
 class Exchange(Deadline):
@@ -37,8 +39,13 @@ class Exchange(Deadline):
         self.was_heard = False
 
 
-@cache
 def pool() -> httpcore.ConnectionPool:
+    with _making:
+        return _pool()
+
+
+@cache
+def _pool() -> httpcore.ConnectionPool:
     """Made once: certificates take longer to read than a request takes."""
     return httpcore.ConnectionPool(
         ssl_context=httpx.create_ssl_context(trust_env=False),
@@ -49,8 +56,15 @@ def pool() -> httpcore.ConnectionPool:
     )
 
 
+def close() -> None:
+    """Hangs up what is idle; the next request starts anew."""
+    with _making:
+        _pool().close()
+        _pool.cache_clear()
+
+
 # A child must not speak on its parent's connections.
-os.register_at_fork(after_in_child=pool.cache_clear)
+os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 class _Guarded(httpcore.NetworkBackend):

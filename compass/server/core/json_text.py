@@ -21,12 +21,26 @@ def parse(text: bytes) -> Json:
     """A number that would not be kept is a text. Raises ValueError for what is no JSON, or too
     deep."""
     text = text.removeprefix(BOM_UTF8)
-    value = orjson.loads(text)
+    value = _parse_exactly(text) if _LARGE_NUMBER.search(text) else orjson.loads(text)
     if depth_of(value) > DEEPEST:
         raise ValueError("too deep")
-    if _LARGE_NUMBER.search(text):
-        value = json.loads(text, parse_int=whole, parse_float=fraction)
     return value
+
+
+def _parse_exactly(text: bytes) -> Json:
+    try:
+        value = json.loads(
+            text.decode(), parse_int=whole, parse_float=fraction, parse_constant=_refuse
+        )
+    except RecursionError:
+        raise ValueError("too deep") from None
+    # It takes half characters (lone surrogates), which nothing else does.
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _refuse(name: str) -> Json:
+    raise ValueError(f"{name} is no number")
 
 
 def whole(digits: str) -> int | str:
