@@ -130,6 +130,7 @@ def migrate(settings: Settings) -> None:
 
 
 def dispose(app: Flask) -> None:
+    app.extensions["compass-queue"].close()
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
