@@ -6,6 +6,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Thread
 
+from tests.http_steps import Http
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -37,8 +39,12 @@ class Line:
         self._socket.sendall(said)
 
 
+Play = Callable[[Line, int], None]
+Raw = Callable[[Play], tuple[Http, RawTarget]]
+
+
 @contextmanager
-def a_raw_target(play: Callable[[Line, int], None]) -> Iterator[RawTarget]:
+def a_raw_target(play: Play) -> Iterator[RawTarget]:
     """`play` is given each connection and its number; when it returns, that is hung up."""
 
     def serve(connected: socket.socket, number: int) -> None:
@@ -60,3 +66,22 @@ def a_raw_target(play: Callable[[Line, int], None]) -> Iterator[RawTarget]:
         yield target
         door.shutdown(socket.SHUT_RDWR)
         waiting.join()
+
+
+def answering(*said: bytes) -> Play:
+    """The same to every request."""
+
+    def play(line: Line, _number: int) -> None:
+        while line.hear():
+            for each in said:
+                line.say(each)
+
+    return play
+
+
+def head(*headers: str, status: str = "200 OK") -> bytes:
+    return "".join(f"{each}\r\n" for each in (f"HTTP/1.1 {status}", *headers, "")).encode("latin-1")
+
+
+def body(said: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    return head(*headers, f"Content-Length: {len(said)}", status=status) + said

@@ -1,7 +1,6 @@
 """A sql step against a real PostgreSQL: what is bound, what comes back, what is refused."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -51,9 +50,8 @@ class Sql:
 
 
 @pytest.fixture
-def sql(app: Flask, warehouse: Warehouse) -> Iterator[Sql]:
-    with app.app_context():
-        yield Sql(app, warehouse.config)
+def sql(settings_alone: Flask, warehouse: Warehouse) -> Sql:
+    return Sql(settings_alone, warehouse.config)
 
 
 def test_rows_are_objects_and_counted(sql: Sql) -> None:

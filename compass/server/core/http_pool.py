@@ -1,4 +1,4 @@
-"""One process's HTTP connections to targets: guarded, shared and on the clock.
+"""A process's HTTP connections to targets: guarded, shared and on the clock.
 
 They lead only to addresses that were looked at, and take nothing from the environment. What
 httpcore calls a timeout is an Exchange here, which it hands through to the socket: so a deadline
@@ -39,32 +39,39 @@ class Exchange(Deadline):
         self.was_heard = False
 
 
-def pool() -> httpcore.ConnectionPool:
+def pool(*, keeps: bool) -> httpcore.ConnectionPool:
+    """One that keeps connections for the next request, or one that makes each anew."""
     with _making:
-        return _pool()
+        return _pools()[keeps]
+
+
+def close() -> None:
+    """Hangs up what is kept; the next request starts anew."""
+    with _making:
+        for each in _pools():
+            each.close()
+        _pools.cache_clear()
 
 
 @cache
-def _pool() -> httpcore.ConnectionPool:
-    """Made once: certificates take longer to read than a request takes."""
+def _pools() -> tuple[httpcore.ConnectionPool, httpcore.ConnectionPool]:
+    # Its certificates take longer to read than a request takes.
+    context = httpx.create_ssl_context(trust_env=False)
+    return _pool(context, 0), _pool(context, MOST_IDLE)
+
+
+def _pool(context: ssl.SSLContext, most_idle: int) -> httpcore.ConnectionPool:
     return httpcore.ConnectionPool(
-        ssl_context=httpx.create_ssl_context(trust_env=False),
+        ssl_context=context,
         max_connections=MOST_CONNECTIONS,
-        max_keepalive_connections=MOST_IDLE,
+        max_keepalive_connections=most_idle,
         keepalive_expiry=KEPT_SECONDS,
         network_backend=_Guarded(),
     )
 
 
-def close() -> None:
-    """Hangs up what is idle; the next request starts anew."""
-    with _making:
-        _pool().close()
-        _pool.cache_clear()
-
-
 # A child must not speak on its parent's connections.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+os.register_at_fork(after_in_child=_pools.cache_clear)
 
 
 class _Guarded(httpcore.NetworkBackend):

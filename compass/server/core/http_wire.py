@@ -12,8 +12,10 @@ import httpcore
 from compass.server.core.http_pool import Exchange, pool
 from compass.server.core.step_error import MOST_BYTES, StepError
 
-# RFC 9110, section 9.2.2.
-_IDEMPOTENT = {"GET", "HEAD", "PUT", "DELETE"}
+# On a connection that was kept goes what may be asked twice (RFC 9110, section 9.2.2), since it may
+# turn out to be closed; and not HEAD, whose answer some servers give a body that would be taken for
+# the next answer.
+_ON_KEPT = {"GET", "PUT", "DELETE"}
 
 Headers = list[tuple[str, str]]
 
@@ -37,10 +39,9 @@ class Answer:
 
 
 def send(request: Request, exchange: Exchange, *, reads_body: bool = True) -> Answer:
-    """Raises StepError, UnreachableError.
+    """Asks again where a kept connection has been closed before a byte came back.
 
-    A kept connection may turn out to be closed: where not a byte has come back on it, what may be
-    asked twice is asked again, on another.
+    Raises StepError, UnreachableError.
     """
     while True:
         exchange.start()
@@ -52,8 +53,7 @@ def send(request: Request, exchange: Exchange, *, reads_body: bool = True) -> An
                 "timeout", f"There was no whole answer within {exchange.seconds:g} seconds."
             ) from None
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            is_stale = not exchange.is_fresh and not exchange.was_heard
-            if is_stale and request.method in _IDEMPOTENT:
+            if not exchange.is_fresh and not exchange.was_heard:
                 continue
             raise StepError("unreachable", _reason(error)) from None
 
@@ -70,8 +70,8 @@ def _stream(request: Request, exchange: Exchange) -> Iterator[httpcore.Response]
     headers = [("Host", base.netloc), *request.headers]
     if request.body is not None or request.method in {"POST", "PUT", "PATCH"}:
         headers.append(("Content-Length", str(len(request.body or b""))))
-    if request.method == "HEAD":
-        # A body that comes back nevertheless must not be taken for the next answer.
+    keeps = request.method in _ON_KEPT
+    if not keeps:
         headers.append(("Connection", "close"))
     on_the_clock = dict.fromkeys(("connect", "read", "write"), exchange)
     asked = httpcore.Request(
@@ -81,7 +81,7 @@ def _stream(request: Request, exchange: Exchange) -> Iterator[httpcore.Response]
         content=request.body,
         extensions={"timeout": {**on_the_clock, "pool": exchange.left()}},
     )
-    response = pool().handle_request(asked)
+    response = pool(keeps=keeps).handle_request(asked)
     try:
         yield response
     finally:
