@@ -8,7 +8,7 @@ from compass.sdk.keys import PATTERN
 VARIABLE = "COMPASS_BASE_URL"
 DEFAULT = "http://127.0.0.1:8000"
 
-_LITTER = " \t\r\n\v\f\xa0\ufeff\u200b\"'`“”‘’"
+LITTER = " \t\r\n\v\f\xa0\ufeff\u200b\"'`“”‘’"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d*)?(/|$)", re.IGNORECASE)
 
@@ -19,7 +19,7 @@ def base_url(text: str) -> str:
     Without a scheme it is https, but for this very machine. A `/v1` at the end is taken off:
     people copy it from the address of a call.
     """
-    text = text.strip(_LITTER)
+    text = text.strip(LITTER)
     if PATTERN.search(text):
         raise ValueError("The base URL holds a key. Give the address alone, and the key by itself.")
     if not _SCHEME.match(text):
