@@ -1,7 +1,6 @@
 """From an answer to a value, or to the error that says what it means."""
 
 import json
-from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +56,10 @@ def retry_after(answer: "httpx.Response") -> float | None:
     text = answer.headers.get("Retry-After", "")
     if text.isascii() and text.isdigit():
         return float(text)
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime
+
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time())
     except ValueError:

@@ -44,6 +44,9 @@ class _Client(Group[D]):
         return self._driver.session.key_expires_at
 
     def __repr__(self) -> str:
+        # Tracebacks may show what is not finished: a client that was given no key.
+        if "_driver" not in vars(self):
+            return f"<{type(self).__name__}>"
         return f"<{type(self).__name__} {self.key_hint} at {self.base_url}>"
 
 

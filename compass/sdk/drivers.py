@@ -4,7 +4,6 @@ A call is written once, as a method that returns a flow. `@call` and `@stream` m
 that carries the flow out, by the driver of the group that it is in; to type checkers as well.
 """
 
-import asyncio
 import functools
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, Ty
 from compass.sdk.exchange import Flow, Give, Pause, Reader, Reply, Request, Stream, ask, pages
 from compass.sdk.session import Session
 
-# httpx is imported where a client is made: it takes longer than all the rest, and
-# `import compass` must not wait for it.
+# httpx and asyncio are imported where they are used: they take longer than all the rest, and
+# neither `compass --help` nor a program that starts should wait for them.
 if TYPE_CHECKING:
     import httpx
 
@@ -112,6 +111,8 @@ class Async:
                 reply = await self._do(step)
 
     async def _do(self, step: Request | Pause) -> Reply:
+        import asyncio
+
         import httpx
 
         if isinstance(step, Pause):

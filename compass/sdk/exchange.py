@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from compass.sdk import answers, shapes
 from compass.sdk.errors import CompassError, Unreachable
+from compass.sdk.keys import PATTERN
 
 if TYPE_CHECKING:
     import httpx
@@ -140,7 +141,9 @@ def _error(request: Request, reply: "httpx.Response | Lost") -> CompassError:
 
 def get(path: str, **query: str | int | None) -> Request:
     """What is None is left out of the query."""
-    return Request("GET", path, {name: value for name, value in query.items() if value is not None})
+    given = {name: value for name, value in query.items() if value is not None}
+    _refuse_keys_in(*given.values())
+    return Request("GET", path, given)
 
 
 def send(
@@ -158,9 +161,16 @@ def send(
 
 def path_of(*steps: str) -> str:
     """An id is one step of a path, whatever is in it."""
-    # Dots would be folders, and quote leaves them.
+    _refuse_keys_in(*steps)
     quoted = (quote(step, safe="") for step in steps)
+    # Dots would be folders, and quote leaves them.
     return "/v1/" + "/".join(q.replace(".", "%2E") if set(q) == {"."} else q for q in quoted)
+
+
+def _refuse_keys_in(*values: object) -> None:
+    """A key in an address ends up in logs and histories (RFC 6750, section 5.3)."""
+    if any(PATTERN.search(str(value)) for value in values):
+        raise CompassError("A key was given where an id or a name belongs. It was not sent.")
 
 
 def shape(kind: type[T]) -> Reader[T]:
