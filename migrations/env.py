@@ -11,9 +11,11 @@ from flask import current_app
 from sqlalchemy import Connection
 
 from compass.server.db import db
+from compass.server.queue import TABLES
 
 # The tables, for --autogenerate.
-import compass.server.core.models  # noqa: F401  isort: skip
+import compass.server.core.models  # isort: skip
+import compass.server.core.run_models  # noqa: F401  isort: skip
 
 
 def run(connection: Connection) -> None:
@@ -25,6 +27,8 @@ def run(connection: Connection) -> None:
         target_metadata=db.metadata,
         render_as_batch=sqlite,
         compare_type=True,
+        # The queue's tables are Huey's, and may be dropped at any time.
+        include_name=lambda name, kind, _: kind != "table" or not (name or "").startswith(TABLES),
         # SQLite can roll DDL back; Alembic does not trust its driver to.
         transactional_ddl=True,
     )

@@ -17,6 +17,7 @@ from sqlalchemy import URL, make_url
 from compass.server import create_app, schema
 from compass.server.config import Settings
 from compass.server.db import db
+from tests.warehouse import Warehouse, a_warehouse
 from tests.world import World
 
 # Both databases, for what has SQL of its own.
@@ -51,6 +52,13 @@ def postgres() -> Iterator[URL]:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         yield url
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def warehouse(postgres: URL) -> Iterator[Warehouse]:
+    """A database as a connection's target."""
+    with a_warehouse(postgres) as warehouse:
+        yield warehouse
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +130,7 @@ def migrate(settings: Settings) -> None:
 
 
 def dispose(app: Flask) -> None:
+    app.extensions["compass-queue"].close()
     with app.app_context():
         db.session.remove()
         db.engine.dispose()

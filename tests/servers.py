@@ -93,6 +93,32 @@ def serving(
         process.stdout.close()
 
 
+@contextmanager
+def working(
+    home: Path, *options: str, env: dict[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker for runs, on the database that is there. Its log is beside the servers'."""
+    process = start_worker(home, *options, env=env)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def start_worker(
+    home: Path, *options: str, env: dict[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    with (home.parent / "worker.log").open("a") as log:
+        return subprocess.Popen(
+            [*COMMAND, "worker", *options],
+            stdout=log,
+            stderr=log,
+            env=clean_environment(COMPASS_HOME=str(home), **(env or {})),
+        )
+
+
 def wait_until_up(server: Server) -> None:
     def is_up() -> bool:
         assert server.process.poll() is None, server.log.read_text()

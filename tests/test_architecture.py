@@ -15,10 +15,19 @@ MAY_IMPORT = {
     f"{SERVER}.core": {f"{SERVER}.config", f"{SERVER}.db"},
     f"{SERVER}.config": set(),
     f"{SERVER}.db": {f"{SERVER}.config"},
-    f"{SERVER}.api": {f"{SERVER}.core", f"{SERVER}.config", f"{SERVER}.db", f"{SERVER}.requests"},
+    f"{SERVER}.queue": {f"{SERVER}.config"},
+    f"{SERVER}.api": {
+        f"{SERVER}.core", f"{SERVER}.config", f"{SERVER}.db", f"{SERVER}.queue",
+        f"{SERVER}.requests",
+    },
     f"{SERVER}.web": {
-        f"{SERVER}.core", f"{SERVER}.config", f"{SERVER}.db", f"{SERVER}.requests",
-        f"{SERVER}.resources",
+        f"{SERVER}.core", f"{SERVER}.config", f"{SERVER}.db", f"{SERVER}.queue",
+        f"{SERVER}.requests", f"{SERVER}.resources",
+    },
+    f"{SERVER}.worker": {
+        f"{SERVER}.core", f"{SERVER}.config", f"{SERVER}.db", f"{SERVER}.queue",
+        # For its own process, which `serve` starts.
+        f"{SERVER}.base", f"{SERVER}.logs",
     },
     "compass.cli": {"compass.sdk"},
     "compass.sdk": set(),

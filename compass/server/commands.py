@@ -23,7 +23,7 @@ from compass.server.core.clock import rfc3339
 from compass.server.core.keys import WITH_PEOPLE, Draft
 from compass.server.core.models import Key, KeyType, Role
 from compass.server.db import db, transaction
-from compass.server.serve import serve
+from compass.server.serve import run_worker, serve
 
 OPERATOR = Operator()
 
@@ -36,6 +36,7 @@ cli = Cli(
 )
 cli.params.clear()
 cli.add_command(serve)
+cli.add_command(run_worker)
 cli.add_command(schema_commands)
 
 

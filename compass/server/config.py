@@ -46,6 +46,7 @@ class Settings:
     rate_limit: tuple[RateLimitItem, ...] = ()
     rate_limit_storage: str = "memory://"
     allow_metadata: bool = False
+    run_retention_days: int = 90
     secret_key: str | None = field(default=None, repr=False)
     encryption_keys: tuple[str, ...] = field(default=(), repr=False)
 
@@ -65,6 +66,7 @@ class Settings:
             rate_limit=read("COMPASS_RATE_LIMIT", _rate_limit, _rate_limit("6000/minute")),
             rate_limit_storage=read("COMPASS_RATE_LIMIT_STORAGE", _storage, "memory://"),
             allow_metadata=read("COMPASS_ALLOW_METADATA_ADDRESSES", _yes_or_no, False),
+            run_retention_days=read("COMPASS_RUN_RETENTION_DAYS", _whole(1, 36500), 90),
             secret_key=read("COMPASS_SECRET_KEY", _secret_key, None),
             encryption_keys=read("COMPASS_ENCRYPTION_KEYS", _fernet_keys, ()),
         )

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from flask_migrate import upgrade as alembic_upgrade
 from sqlalchemy import Connection, text
 
-from compass.server.config import settings
+from compass.server.config import ConfigError, settings
 from compass.server.db import db
 from compass.server.resources import folder
 
@@ -22,6 +22,16 @@ def is_current(connection: Connection) -> bool:
     """Whether the schema is at this version's, or past it: one that is not known here."""
     revision = MigrationContext.configure(connection).get_current_revision()
     return revision is not None and revision not in _older()
+
+
+def require_current() -> None:
+    """Raises ConfigError where the schema is behind this version's, or is not there."""
+    with db.engine.connect() as connection:
+        if not is_current(connection):
+            raise ConfigError(
+                "The database is behind this version. Run `compass-server serve` or "
+                "`compass-server db upgrade` first."
+            )
 
 
 def upgrade() -> None:

@@ -1,14 +1,18 @@
-"""`compass-server serve`: schema up to date, then web workers, in one command."""
+"""`compass-server serve`: schema up to date, then web workers and a worker for runs in one command.
+`compass-server worker`: the one for runs alone."""
 
 import logging.config
 import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 from granian import Granian
@@ -18,11 +22,15 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from sqlalchemy.exc import DatabaseError
 
-from compass.server import MAX_BODY, create_app, logs, schema
+from compass.server import create_app, logs, schema, worker
+from compass.server.application import MAX_BODY
 from compass.server.config import ConfigError, Settings, url_of
 from compass.server.core import connections, setup
 from compass.server.gate import Gate
 from compass.server.web.assets import MissingAssetsError
+from compass.server.worker import THREADS as RUN_THREADS
+
+log = logging.getLogger("compass.server")
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -43,33 +51,23 @@ _THREADS_VARIABLE = "_COMPASS_THREADS"
 @click.option("--port", type=click.IntRange(1, 65535), help="[COMPASS_PORT, 8000]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes. [one a core]")
 @click.option("--threads", type=click.IntRange(2, 64), default=THREADS, help="Of each process.")
-def serve(host: str | None, port: int | None, workers: int | None, threads: int) -> None:
-    """Bring the schema up to date and serve."""
-    # What the database, its journal and the generated secrets hold is for this user alone.
-    os.umask(0o077)
-    logging.config.dictConfig(logs.config())
-    try:
-        settings = Settings.from_env()
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
+@click.option("--no-worker", is_flag=True, help="Leave runs to `compass-server worker`.")
+def serve(
+    host: str | None, port: int | None, workers: int | None, threads: int, no_worker: bool
+) -> None:
+    """Bring the schema up to date, serve, and carry out runs."""
+    settings = _start()
     host, port = host or settings.host, settings.port if port is None else port
     _check_address(host, port)
-    try:
+    with _as_lines():
         _prepare(settings, host, port)
-    except (ConfigError, MissingAssetsError) as error:
-        raise click.ClickException(str(error)) from None
-    except DatabaseError as error:
-        reason = " ".join(str(error.orig).split())
-        raise click.ClickException(
-            f"The database can't be used: {reason} (COMPASS_DATABASE_URL, COMPASS_HOME)"
-        ) from None
-    except OSError as error:
-        raise click.ClickException(f"COMPASS_HOME can't be used: {error}") from None
     os.environ[_THREADS_VARIABLE] = str(threads)
     _allow_connections()
+    runner = None if no_worker else _Runner()
     try:
-        Granian(
-            "compass.server.serve:worker",
+        _Server(
+            runner,
+            "compass.server.serve:web_worker",
             factory=True,
             address=host,
             port=port,
@@ -87,10 +85,111 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int)
         ).serve()
     except ConfigurationError:
         sys.exit(1)
+    finally:
+        if runner:
+            runner.wait()
 
 
-def worker() -> "WSGIApplication":
-    """What each worker process runs."""
+@click.command("worker")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=RUN_THREADS,
+    show_default=True,
+    help="How many runs it carries out at once.",
+)
+def run_worker(threads: int) -> None:
+    """Carry out runs, until it is told to stop."""
+    settings = _start()
+    with _as_lines():
+        app = create_app(settings)
+        with app.app_context():
+            schema.require_current()
+            _require_open_vault()
+    click.echo(f"Compass carries out runs, {threads} at once.")
+    click.echo(f"COMPASS_HOME is {settings.home}")
+    sys.stdout.flush()
+    # In place of this process, which has loaded both doors: a worker needs neither.
+    os.execv(sys.executable, _worker_command(threads))  # noqa: S606 (our own module)
+
+
+def _start() -> Settings:
+    # What the database, its journal and the generated secrets hold is for this user alone.
+    os.umask(0o077)
+    logging.config.dictConfig(logs.config())
+    with _as_lines():
+        return Settings.from_env()
+
+
+@contextmanager
+def _as_lines() -> Iterator[None]:
+    """What keeps a start from happening is one line, not a traceback."""
+    try:
+        yield
+    except (ConfigError, MissingAssetsError) as error:
+        raise click.ClickException(str(error)) from None
+    except DatabaseError as error:
+        reason = " ".join(str(error.orig).split())
+        raise click.ClickException(
+            f"The database can't be used: {reason} (COMPASS_DATABASE_URL, COMPASS_HOME)"
+        ) from None
+    except OSError as error:
+        raise click.ClickException(f"COMPASS_HOME can't be used: {error}") from None
+
+
+def _worker_command(threads: int, *parent: str) -> list[str]:
+    return [sys.executable, "-m", worker.__name__, str(threads), *parent]
+
+
+class _Runner:
+    """The worker for runs that `serve` has beside its web workers; started again when it dies."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._process = self._spawn()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Tells it, and waits for nothing."""
+        self._stopping.set()
+        if self._process.poll() is None:
+            self._process.terminate()
+
+    def wait(self) -> None:
+        self.stop()
+        try:
+            self._process.wait(STOP_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def _spawn(self) -> "subprocess.Popen[bytes]":
+        # It ends with us: our number tells it when we are gone.
+        command = _worker_command(RUN_THREADS, str(os.getpid()))
+        return subprocess.Popen(command)  # noqa: S603 (our own module)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.5):
+            if self._process.poll() is not None:
+                log.warning("The worker for runs ended; a new one is started.")
+                self._process = self._spawn()
+
+
+class _Server(Granian):  # type: ignore[misc, valid-type]
+    """Granian, which on its way out tells the worker for runs at once and not at the end."""
+
+    def __init__(self, runner: _Runner | None, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self._runner = runner
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        if self._runner:
+            self._runner.stop()
+        super().signal_handler_interrupt(*args, **kwargs)
+
+
+def web_worker() -> "WSGIApplication":
+    """What each web worker process runs."""
     app = create_app()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     readers = int(os.environ[_THREADS_VARIABLE]) - 1

@@ -6,7 +6,7 @@ from flask_smorest import Api
 from compass.server.api import door, problems, rate_limit
 
 # For the routes that they add to the door.
-from compass.server.api import connections, keys, me, workflows  # noqa: F401  isort: skip
+from compass.server.api import connections, keys, me, runs, workflows  # noqa: F401  isort: skip
 
 __all__ = ["init_app", "problems"]
 

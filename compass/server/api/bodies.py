@@ -1,11 +1,13 @@
 """What /v1 answers with, as plain values. schemas.py documents the same shapes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from compass.server.core import run_events
 from compass.server.core.clock import rfc3339
 from compass.server.core.models import Connection, Key, Revoker, User, Workflow
+from compass.server.core.run_models import Run, RunEvent
 from compass.server.core.verification import Named, Verified
 
 Body = dict[str, Any]
@@ -84,6 +86,45 @@ def workflow(workflow: Workflow) -> Body:
 
 def workflows(items: Sequence[Workflow], next_cursor: str | None) -> Body:
     return {"items": [workflow(item) for item in items], "next_cursor": next_cursor}
+
+
+def run(run: Run) -> Body:
+    error = {"code": run.error_code, "step": run.error_step, "message": run.error_message}
+    return {
+        "id": run.id,
+        "workflow": {
+            "id": run.workflow_id,
+            "name": run.workflow_name,
+            "version": run.workflow_version,
+        },
+        "input": run.input,
+        "status": run.status,
+        "output": run.output,
+        "error": error if run.error_code else None,
+        "attempt": run.attempt,
+        "started_by": {"type": run.starter_type, "id": run.starter_id, "name": run.starter_name},
+        "created_at": rfc3339(run.created_at),
+        "started_at": _instant(run.started_at),
+        "finished_at": _instant(run.finished_at),
+    }
+
+
+def runs(items: Sequence[Run], next_cursor: str | None) -> Body:
+    return {"items": [run(item) for item in items], "next_cursor": next_cursor}
+
+
+def run_event(event: RunEvent) -> Body:
+    return {
+        "seq": event.seq,
+        "time": rfc3339(event.at),
+        "type": event.type,
+        "step": event.step,
+        "data": run_events.shown(event.data),
+    }
+
+
+def happened(events: Iterable[RunEvent]) -> Body:
+    return {"items": [run_event(event) for event in events]}
 
 
 def _person(person: User | Named | None) -> Body | None:

@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from compass.server.core.models import ConnectionKind, KeyStatus, KeyType, Role
 from compass.server.core.rotation import LONGEST_OVERLAP_HOURS
+from compass.server.core.run_models import EventType, RunStatus
 
 _OVERLAP = f"Give a whole number of hours from 1 to {LONGEST_OVERLAP_HOURS}."
 
@@ -137,6 +138,79 @@ class ConnectionPageArguments(PageArguments):
 
 class WorkflowPageArguments(PageArguments):
     cursor = _cursor("wfl")
+
+
+class RunPageArguments(PageArguments):
+    cursor = _cursor("run")
+    status = ma.fields.Enum(RunStatus, by_value=True, load_default=None)
+    workflow = ma.fields.String(
+        load_default=None, metadata={"description": "An id or a name, also of one that is gone."}
+    )
+
+
+class EventPageArguments(PageArguments):
+    after = Digits(
+        load_default=0,
+        validate=ma.validate.Range(0, 1 << 31, error="Give the seq of an event."),
+        error_messages={"invalid": "Give the seq of an event."},
+        metadata={"description": "The seq of the last event that is known already."},
+    )
+
+
+class RunArguments(ma.Schema):
+    workflow = ma.fields.String(required=True, metadata={"description": "Its id or its name."})
+    input = ma.fields.Dict(
+        load_default=dict, metadata={"description": "As the workflow's input_schema has it."}
+    )
+
+
+class RanWorkflowSchema(ma.Schema):
+    id = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+    version = ma.fields.Integer(required=True)
+
+
+class RunErrorSchema(ma.Schema):
+    code = ma.fields.String(required=True)
+    step = ma.fields.String(required=True, allow_none=True)
+    message = ma.fields.String(required=True)
+
+
+class StarterSchema(ma.Schema):
+    type = ma.fields.String(required=True, validate=ma.validate.OneOf(["key", "user"]))
+    id = ma.fields.String(required=True)
+    name = ma.fields.String(required=True)
+
+
+class RunSchema(ma.Schema):
+    id = ma.fields.String(required=True)
+    workflow = ma.fields.Nested(RanWorkflowSchema, required=True)
+    input = ma.fields.Dict(required=True)
+    status = ma.fields.Enum(RunStatus, by_value=True, required=True)
+    output = ma.fields.Raw(required=True, allow_none=True)
+    error = ma.fields.Nested(RunErrorSchema, required=True, allow_none=True)
+    attempt = ma.fields.Integer(required=True)
+    started_by = ma.fields.Nested(StarterSchema, required=True)
+    created_at = Instant(required=True)
+    started_at = Instant(required=True, allow_none=True)
+    finished_at = Instant(required=True, allow_none=True)
+
+
+class RunListSchema(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(RunSchema), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
+class RunEventSchema(ma.Schema):
+    seq = ma.fields.Integer(required=True)
+    time = Instant(required=True)
+    type = ma.fields.Enum(EventType, by_value=True, required=True)
+    step = ma.fields.String(required=True, allow_none=True)
+    data = ma.fields.Dict(required=True, allow_none=True)
+
+
+class RunEventListSchema(ma.Schema):
+    items = ma.fields.List(ma.fields.Nested(RunEventSchema), required=True)
 
 
 class WorkflowSchema(ma.Schema):

@@ -19,11 +19,15 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 
 class UnreachableError(Exception):
-    """`str()` is a sentence for whoever has to mend the connection."""
+    """`code` is for programs, `str()` a sentence for whoever has to mend the connection."""
+
+    def __init__(self, message: str, code: str = "unreachable"):
+        super().__init__(message)
+        self.code = code
 
 
-def resolve(host: str, port: int) -> str:
-    """The address to connect to. Raises UnreachableError."""
+def resolve(host: str, port: int) -> list[str]:
+    """The addresses to connect to, one after the other. Raises UnreachableError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -32,9 +36,10 @@ def resolve(host: str, port: int) -> str:
     if not settings().allow_metadata and any(map(is_metadata, addresses)):
         raise UnreachableError(
             f"{host} is an address that machines get their own credentials from (link-local). "
-            "Connections may not lead there."
+            "Connections may not lead there.",
+            "refused_address",
         )
-    return addresses[0]
+    return list(dict.fromkeys(addresses))
 
 
 def is_metadata(address: str) -> bool:

@@ -170,6 +170,20 @@ def _check_sql(place: str, step: Members) -> None:
         )
 
 
+def numbered(sql: str) -> tuple[str, list[str]]:
+    """The statement as PostgreSQL itself wants it, with $1 for the first of the names."""
+    names: list[str] = []
+
+    def place(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return "%"
+        if found[1] not in names:
+            names.append(found[1])
+        return f"${names.index(found[1]) + 1}"
+
+    return _PLACEHOLDER.sub(place, sql), names
+
+
 def _check_request(place: str, step: Members, wrong: Findings) -> None:
     with wrong:
         if step.get("method") not in METHODS:

@@ -34,17 +34,25 @@ def render(value: Json, context: Json) -> Json:
     is no text becomes JSON. Raises ExpressionError.
     """
     budget = Budget()
-    return _map(value, lambda text: _fill(text, context, budget, _as_text))
+    return _map(value, lambda text: _fill(text, context, budget, as_text))
 
 
-def render_text(text: str, context: Json, encode: Callable[[str], str]) -> str:
+def render_text(text: str, context: Json, encode: Callable[[Json], str]) -> str:
     """The text with its expressions filled in, each by itself encoded. Raises ExpressionError."""
     budget = Budget()
     parts = [
-        encode(_as_text(_evaluate(each, context, budget))) if is_expression else each
+        encode(_evaluate(each, context, budget)) if is_expression else each
         for is_expression, each in parse(text)
     ]
     return str(budget.keep("".join(parts)))
+
+
+def as_text(value: Json) -> str:
+    """Raises ExpressionError for what no JSON can hold."""
+    try:
+        return value if isinstance(value, str) else orjson.dumps(value).decode()
+    except TypeError:
+        raise ExpressionError("A number here is too large to be written out.") from None
 
 
 def parse(text: str) -> list[tuple[bool, str]]:
@@ -170,10 +178,6 @@ def _fill(text: str, context: Json, budget: Budget, encode: Callable[[Json], str
         for is_expression, each in parts
     ]
     return budget.keep("".join(filled))
-
-
-def _as_text(value: Json) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _map(value: Json, change: Callable[[str], Json]) -> Json:

@@ -60,8 +60,7 @@ def check_schema(schema: Any, place: str = "input_schema") -> None:
 
 def validate(schema: dict[str, Any] | None, value: Any) -> None:
     """Raises Invalid, with JSON Pointers into the input."""
-    if depth_of(value) > DEEPEST:
-        raise Invalid(input=f"The input is nested more than {DEEPEST} levels deep.")
+    check_depth(value)
     if schema is None:
         return
     wrong = Findings()
@@ -70,6 +69,12 @@ def validate(schema: dict[str, Any] | None, value: Any) -> None:
         with wrong:
             raise Invalid(**{pointer: f"{error.message[:300]}"})
     wrong.settle()
+
+
+def check_depth(value: Any) -> None:
+    """Raises Invalid."""
+    if depth_of(value) > DEEPEST:
+        raise Invalid(input=f"The input is nested more than {DEEPEST} levels deep.")
 
 
 def depth_of(value: Any) -> int:

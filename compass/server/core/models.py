@@ -45,7 +45,7 @@ def is_soon(moment: datetime) -> bool:
     return moment - now() <= EXPIRY_WARNING
 
 
-def _words(kind: type[StrEnum]) -> Enum:
+def as_words(kind: type[StrEnum]) -> Enum:
     """Stored as its words, so that adding one later is not a change of the schema."""
     return Enum(
         kind,
@@ -123,7 +123,7 @@ class Membership(Model):
     project_id: Mapped[str] = mapped_column(
         ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True, index=True
     )
-    role: Mapped[Role] = mapped_column(_words(Role))
+    role: Mapped[Role] = mapped_column(as_words(Role))
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     user: Mapped[User] = relationship()
@@ -143,7 +143,7 @@ class Invitation(Model):
         ForeignKey("projects.id", ondelete="SET NULL"), index=True
     )
     # In that project, where there is one.
-    role: Mapped[Role] = mapped_column(_words(Role), default=Role.MEMBER)
+    role: Mapped[Role] = mapped_column(as_words(Role), default=Role.MEMBER)
     # None: by the operator.
     creator_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -216,8 +216,8 @@ class Key(Model):
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("key"))
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(80))
-    type: Mapped[KeyType] = mapped_column(_words(KeyType))
-    role: Mapped[Role] = mapped_column(_words(Role))
+    type: Mapped[KeyType] = mapped_column(as_words(KeyType))
+    role: Mapped[Role] = mapped_column(as_words(Role))
     owner_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
     creator_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -327,7 +327,7 @@ class Connection(Model):
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: new_id("con"))
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(80))
-    kind: Mapped[ConnectionKind] = mapped_column(_words(ConnectionKind))
+    kind: Mapped[ConnectionKind] = mapped_column(as_words(ConnectionKind))
     config: Mapped[dict[str, Any]] = mapped_column(JSON)
     sealed: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)

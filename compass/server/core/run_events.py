@@ -1,0 +1,65 @@
+"""What happened in a run: written by `runs` and `execution`, and read by everybody in the project.
+
+An event of a step holds what it asked and what it was answered, without credentials: for the steps
+after it, and for people, who see neither the values of headers nor answers of any length.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from sqlalchemy import insert, select
+
+from compass.server.core.clock import now
+from compass.server.core.run_models import EventType, Run, RunEvent
+from compass.server.db import db
+
+MASK = "•••"
+# What a header says may be a secret; what these say is not.
+PLAIN_HEADERS = {
+    "accept", "age", "cache-control", "content-encoding", "content-length", "content-type", "date",
+    "idempotency-key", "last-modified", "retry-after", "user-agent", "vary", "x-request-id",
+}  # fmt: skip
+LONGEST_SHOWN = 64 * 1024
+_START = 2000
+
+Json = Any
+
+
+def add(
+    run_id: str, seq: int, type_: EventType, step: str | None = None, data: Json | None = None
+) -> None:
+    """The caller has taken `seq` by counting up the run's `last_seq`."""
+    values = {"run_id": run_id, "seq": seq, "type": type_, "step": step, "data": data, "at": now()}
+    db.session.execute(insert(RunEvent).values(values))
+
+
+def after(run: Run, seq: int, limit: int) -> Iterator[RunEvent]:
+    """From the one after `seq` on, one at a time: some are large."""
+    query = select(RunEvent).where(RunEvent.run_id == run.id, RunEvent.seq > seq)
+    query = query.order_by(RunEvent.seq).limit(limit)
+    return iter(db.session.scalars(query.execution_options(yield_per=1)))
+
+
+def shown(data: Json | None) -> Json | None:
+    """What of an event's data people see."""
+    if not isinstance(data, dict):
+        return data
+    seen = {**data}
+    for member in ("asked", "answered"):
+        if isinstance(seen.get(member), dict) and isinstance(seen[member].get("headers"), dict):
+            headers = seen[member]["headers"].items()
+            seen[member] = {**seen[member], "headers": {n: _plain(n, v) for n, v in headers}}
+        seen |= {member: _shortened(seen[member])} if member in seen else {}
+    return seen
+
+
+def _plain(name: str, value: Json) -> Json:
+    return value if name.lower() in PLAIN_HEADERS else MASK
+
+
+def _shortened(value: Json) -> Json:
+    text = orjson.dumps(value)
+    if len(text) <= LONGEST_SHOWN:
+        return value
+    return {"truncated": True, "bytes": len(text), "start": text[:_START].decode(errors="ignore")}

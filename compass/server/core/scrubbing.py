@@ -1,0 +1,77 @@
+"""Nothing that a target says is believed to be free of the credentials that it was given: they are
+taken out of whatever is kept or shown, however it spells them back."""
+
+import html
+import json
+from base64 import b64encode, urlsafe_b64encode
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import orjson
+
+MASK = "•••"
+
+_SECRET_MEMBERS = {"token", "password", "value"}
+
+Json = Any
+
+
+class Scrubber:
+    """Knows one connection's secrets."""
+
+    def __init__(self, credentials: dict[str, Any]):
+        self._secrets = {
+            str(each) for name, each in credentials.items() if name in _SECRET_MEMBERS and each
+        }
+        if credentials.get("auth") == "basic":
+            self._secrets.add(basic(credentials))
+        spelled = {each for secret in self._secrets for each in _spelled(secret)}
+        # The longest first, so that of one inside another nothing is left over.
+        self._spelled = sorted(spelled, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        for secret in self._spelled:
+            text = text.replace(secret, MASK)
+        return text
+
+    def json(self, value: Json) -> Json:
+        """Also in names, and in numbers. The value itself, where there is nothing to take out."""
+        written = orjson.dumps(value)
+        if not any(orjson.dumps(each)[1:-1] in written for each in self._spelled):
+            return value
+        return self._without(value)
+
+    def _without(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(name): self._without(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [self._without(each) for each in value]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return MASK if orjson.dumps(value).decode() in self._secrets else value
+        return value
+
+
+def basic(credentials: dict[str, Any]) -> str:
+    """RFC 7617, section 2."""
+    return b64encode(f"{credentials['username']}:{credentials['password']}".encode()).decode()
+
+
+def _spelled(secret: str) -> set[str]:
+    plain = secret.encode()
+    quoted = quote(secret, safe="")
+    return {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quoted,
+        quoted.lower() if quoted != secret else quoted,
+        quote(secret),
+        quote_plus(secret),
+        html.escape(secret),
+        b64encode(plain).decode(),
+        urlsafe_b64encode(plain).decode().rstrip("="),
+        # A header's bytes are read as Latin-1.
+        plain.decode("latin-1"),
+    }

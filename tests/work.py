@@ -1,0 +1,68 @@
+"""A project with connections to a real target, and the calls of its keys."""
+
+from typing import Any
+
+from tests.world import World
+
+ECHO: dict[str, Any] = {
+    "name": "echo",
+    "input_schema": {"type": "object", "properties": {"word": {"type": "string"}}},
+    "steps": [{"name": "say", "connection": "target", "method": "GET", "path": "/say"}],
+    "output": {"status": "{{ steps.say.status }}"},
+}
+
+
+class Work:
+    """Calls with a member's key; `admin` with an admin's."""
+
+    def __init__(self, world: World, url: str = "http://127.0.0.1:9"):
+        self.world = world
+        self.admin_key, _ = world.key("Admin", role="admin")
+        self.key, self.key_id = world.key("Member")
+        self.connect("target", url)
+
+    def __call__(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
+        more |= {} if json is None else {"json": json}
+        return self._call(self.key, method, path, more)
+
+    def admin(self, method: str, path: str, json: Any = None, **more: Any) -> Any:
+        more |= {} if json is None else {"json": json}
+        return self._call(self.admin_key, method, path, more)
+
+    def connect(self, name: str, url: str, credentials: Any = None) -> str:
+        given = {
+            "name": name,
+            "kind": "http",
+            "config": {"base_url": url},
+            "credentials": credentials or {"auth": "none"},
+        }
+        made = self.admin("POST", "/connections", given)
+        assert made.status_code == 201, made.text
+        return str(made.json["id"])
+
+    def write(self, **members: Any) -> str:
+        made = self.admin("POST", "/workflows", {**ECHO, **members})
+        assert made.status_code == 201, made.text
+        return str(made.json["id"])
+
+    def start(self, workflow: str = "echo", input: Any = None, **headers: str) -> Any:
+        body: dict[str, Any] = {"workflow": workflow} | ({} if input is None else {"input": input})
+        return self("POST", "/runs", body, headers=headers)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        answer = self("GET", f"/runs/{run_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json
+        return found
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self("GET", f"/runs/{run_id}/events?limit=200").json["items"]
+        return found
+
+    def types(self, run_id: str) -> list[str]:
+        return [event["type"] for event in self.events(run_id)]
+
+    def _call(self, secret: str, method: str, path: str, more: dict[str, Any]) -> Any:
+        headers = {"Authorization": f"Bearer {secret}", **more.pop("headers", {})}
+        client = self.world.app.test_client()
+        return client.open(f"/v1{path}", method=method, headers=headers, **more)
