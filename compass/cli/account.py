@@ -48,7 +48,7 @@ def _address(asks: bool) -> Setting:
     found = settings.base_url()
     if found.origin == settings.BY_DEFAULT and asks and sys.stdin.isatty():
         typed = click.prompt("Address of Compass", default=found.value, err=True)
-        return Setting(typed, "what you typed")
+        return Setting(typed, "the keyboard")
     return found
 
 
@@ -60,7 +60,7 @@ def _key(from_stdin: bool) -> Setting | None:
         return settings.setting(sys.stdin.readline(), "standard input")
     typed = click.prompt("API key (not shown)", hide_input=True, default="", show_default=False,
                          err=True)  # fmt: skip
-    return settings.setting(typed, "what you typed")
+    return settings.setting(typed, "the keyboard")
 
 
 @click.command(cls=Command)
@@ -87,12 +87,10 @@ def logout() -> None:
 @click.command(cls=Command)
 def whoami() -> None:
     """Which key is used, and what it may do."""
-    address = settings.base_url()
-    with session.client() as compass:
-        key = settings.api_key()
+    key, address = settings.required_key(), settings.base_url()
+    with session.client_with(key, address) as compass:
         me = compass.me()
         base_url = compass.base_url
-    assert key is not None  # noqa: S101 (or there would be no client)
     if choices().json:
         found = {"api_key": key.origin, "base_url": address.origin}
         output.as_json(output.document(me) | {"base_url": base_url, "from": found})
@@ -113,7 +111,7 @@ def whoami() -> None:
 def expiry(me: "Me") -> str:
     if me.key.expires_at is None:
         return "never"
-    left = output.in_days(me.key.expires_at, datetime.now(UTC))
+    left = output.left(me.key.expires_at, datetime.now(UTC))
     return f"{output.moment(me.key.expires_at)}, {left}"
 
 

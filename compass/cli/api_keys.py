@@ -22,20 +22,23 @@ def keys() -> None:
 
 @keys.command("list")
 def list_keys() -> None:
-    """List the project's keys, newest first; never their secrets. Needs an admin key."""
+    """List the project's keys, newest first.
+
+    Needs an admin key. Never has secrets.
+    """
     with session.client() as compass:
         found = list(compass.keys.list())
     if choices().json:
         output.as_json(output.document(found))
         return
-    output.table(HEAD, (_row(key) for key in found))
+    output.table(HEAD, (_row(key) for key in found), spare={"owner", "hint", "created"})
 
 
 @keys.command("revoke")
 @click.argument("key_id", metavar="KEY_ID|self")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def revoke_key(key_id: str, yes: bool) -> None:
-    """Stop a key for good, from the next request on.
+    """Stop a key for good, at once.
 
     self is the key that is used here, which may always end itself: the fastest answer to a leak.
     Any other needs an admin key. Runs that were accepted go on.
@@ -57,11 +60,11 @@ def revoke_key(key_id: str, yes: bool) -> None:
 )  # fmt: skip
 @click.option("--store", is_flag=True, help="Put it where `compass login` does, and print nothing.")
 def rotate_key(overlap_hours: int, store: bool) -> None:
-    """Give the key that is used here a new secret, and print it, alone and once.
+    """Give the key in use a new secret.
 
-    The old one goes on until the overlap ends; the expiry stays what it was. If the answer is
-    lost, so is the secret: don't repeat the command, a person can take the rotation back in the
-    browser.
+    It is printed alone, and once. The old one goes on until the overlap ends; the expiry stays
+    what it was. If the answer is lost, so is the secret: don't repeat the command then, a person
+    can take the rotation back in the browser.
     """
     if store:
         config_file.require_writable()
@@ -104,7 +107,7 @@ def _row(key: "Key") -> tuple[object, ...]:
         key.role,
         key.status,
         key.hint,
-        output.moment(key.created_at),
-        output.moment(key.expires_at, never="never"),
-        output.moment(key.last_used_at, never="never"),
+        key.created_at,
+        key.expires_at or "never",
+        key.last_used_at or "never",
     )

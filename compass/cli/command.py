@@ -37,6 +37,9 @@ def choices() -> Choices:
 
 def _remember(context: click.Context, option: click.Parameter, value: Any) -> None:
     """The nearest to the end wins, as everywhere on a command line."""
+    if isinstance(value, str) and not value.strip():
+        # Of a variable that was forgotten: another source must not step in for it.
+        raise click.UsageError(f"{option.opts[0]} is empty.")
     if value:
         setattr(context.meta.setdefault(_META, Choices()), str(option.name), value)
 

@@ -1,5 +1,6 @@
 """`compass connections`: where work goes, with the credentials that it goes with."""
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +45,7 @@ def list_connections() -> None:
     if choices().json:
         output.as_json(output.document(found))
         return
-    output.table(HEAD, (_row(each) for each in found), _NONE_YET)
+    output.table(HEAD, (_row(each) for each in found), _NONE_YET, {"updated"})
 
 
 @connections.command("get")
@@ -91,7 +92,8 @@ def create_connection(
         made = compass.connections.create(
             name=name, kind=kind, config=wanted, credentials=credentials
         )
-    _tell(made, f"Created {made.name} ({made.id}). Try it: compass connections check {made.name}")
+    try_it = f"compass connections check {quote(made.name)}"
+    _tell(made, f"Created {made.name} ({made.id}). Try it: {try_it}")
 
 
 @connections.command("update")
@@ -218,9 +220,9 @@ def _show(connection: "Connection") -> None:
     )
 
 
-def _row(each: "Connection") -> tuple[str, ...]:
-    updated = output.moment(each.updated_at)
-    return each.id, each.name, each.kind, _place(each), _check(each), updated
+def _row(each: "Connection") -> tuple[object, ...]:
+    check = None if each.check is None else "ok" if each.check.ok else "failed"
+    return each.id, each.name, each.kind, _place(each), check, each.updated_at
 
 
 def _place(connection: "Connection") -> str:

@@ -1,9 +1,7 @@
 """`compass doctor`: what stands between this machine and a call that works, and what to do."""
 
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -127,15 +125,16 @@ def _server(base_url: str) -> _Checks[bool]:
     """Without the key: whether Compass answers there at all."""
     import httpx
 
-    start = perf_counter()
     try:
-        answer = httpx.get(f"{base_url}/healthz", timeout=_TIMEOUT_SECONDS)
+        with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
+            start = perf_counter()
+            answer = client.get(f"{base_url}/healthz")
+            milliseconds = round(1000 * (perf_counter() - start))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         message = f"no answer: {_ERRNO.sub('', str(error)) or type(error).__name__}"
         advice = "Is it up, the address right, and no proxy or firewall in between?"
         yield Check("Server", False, message, advice, ExitCode.UNREACHABLE)
         return False
-    milliseconds = round(1000 * (perf_counter() - start))
     if answer.is_redirect:
         message = f"it leads elsewhere, to {answer.headers.get('Location', 'nowhere')}"
         advice = f"A key is not sent after that: set {addresses.VARIABLE} to where Compass is."
@@ -211,11 +210,8 @@ def _expires(me: "Me") -> _Checks[None]:
 
 def _show(check: Check) -> None:
     mark, colour = {True: ("✓", "green"), False: ("✗", "red"), None: ("!", "yellow")}[check.ok]
-    text = output.plain(f"{check.message}. {check.advice}" if check.advice else check.message)
-    lines = [text]
+    text = f"{check.message}. {check.advice}" if check.advice else check.message
+    line = f"{mark} {check.name:<{_INDENT - 2}}{output.plain(text)}"
     if sys.stdout.isatty():
-        width = min(shutil.get_terminal_size().columns, 100) - _INDENT
-        lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
-    click.echo(f"{click.style(mark, fg=colour)} {check.name:<{_INDENT - 2}}{lines[0]}")
-    for line in lines[1:]:
-        click.echo(" " * _INDENT + line)
+        line = output.folded(line, output.columns(), " " * _INDENT)
+    click.echo(click.style(mark, fg=colour) + line.removeprefix(mark))

@@ -1,9 +1,8 @@
 """Every way to fail, as one sentence and an exit code."""
 
 import traceback
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
-
-import click
 
 from compass.cli import output
 from compass.cli.config_file import UnusableFile
@@ -47,7 +46,7 @@ class Failure(Exception):  # noqa: N818 (a sentence for the person, and an exit 
         self.code = code
 
     def show(self) -> None:
-        click.echo(f"{click.style('Error:', fg='red')} {self}", err=True)
+        output.note(f"Error: {self}")
 
 
 def of(error: Exception, debug: bool = False) -> Failure:
@@ -75,7 +74,14 @@ def of(error: Exception, debug: bool = False) -> Failure:
 
 
 def _with_request(error: errors.APIError) -> str:
-    return f"{error.detail} (request {error.request_id})" if error.request_id else error.detail
+    words = _by_place(error.errors) or error.detail
+    return f"{words} (request {error.request_id})" if error.request_id else words
+
+
+def _by_place(found: Mapping[str, Sequence[str]]) -> str:
+    """What is wrong where, each in a line if there are several."""
+    lines = [f"{place.strip('/') or 'it'}: {' '.join(texts)}" for place, texts in found.items()]
+    return "\n  ".join(["Several things are wrong:", *lines] if len(lines) > 1 else lines)
 
 
 def _traceback(error: Exception) -> str:

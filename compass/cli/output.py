@@ -6,9 +6,11 @@ or pass for a line of ours.
 
 import dataclasses
 import json
+import shutil
 import sys
+import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +18,10 @@ import click
 
 NONE = "–"
 
-# A cut-off id is of no use to the next command.
-_NEVER_CUT = {"id", "status", "role", "created", "started", "expires", "last used"}
+# Columns that may be broken over lines. An id that is cut off is of no use to the next command.
+_FOLDED = {"name", "owner", "workflow", "started by", "address", "check", "steps"}
+# With so many columns of characters there is room for all that a table has.
+_WIDE = 120
 # Control characters, and marks that reorder text (Unicode's Bidi_Control).
 _REORDERING = {
     *"\u061c\u200e\u200f",
@@ -41,14 +45,28 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Beside the result, on standard error."""
-    click.echo(plain(text, keep="\n"), err=True)
+    """Beside the result, on standard error; folded where that is a terminal."""
+    text = plain(text, keep="\n")
+    if sys.stderr.isatty():
+        text = "\n".join(folded(line, columns()) for line in text.split("\n"))
+    click.echo(text, err=True)
+
+
+def folded(text: str, width: int, indent: str = "") -> str:
+    """In lines of at most `width`, broken between words alone: some of them get copied."""
+    return textwrap.fill(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def columns() -> int:
+    return min(shutil.get_terminal_size().columns, 100)
 
 
 def document(value: Any) -> Any:
     """A shape of the SDK's, in the members and forms of /v1."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, list | tuple):
         return [document(each) for each in value]
     if not dataclasses.is_dataclass(value):
@@ -72,26 +90,45 @@ def pretty(value: Any) -> None:
         say(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], nothing: str = "") -> None:
-    """A table on a terminal, tab-separated lines in a pipe. `nothing` is said of no rows."""
-    cells = [[NONE if each is None else plain(each) for each in row] for row in rows]
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    nothing: str = "",
+    spare: Collection[str] = (),
+) -> None:
+    """A table on a terminal, tab-separated lines in a pipe. `nothing` is said of no rows, and
+    columns in `spare` are left out where there is little room."""
+    found = list(rows)
     if not sys.stdout.isatty():
-        for row in ([str(each) for each in head], *cells):
-            click.echo("\t".join(row))
-        return
-    if not cells:
+        for row in (head, *found):
+            click.echo("\t".join(_cell(each) for each in row))
+    elif not found:
         note(nothing)
-        return
+    else:
+        _draw(head, found, spare)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return moment(value)
+    return NONE if value is None else plain(value)
+
+
+def _draw(head: Sequence[str], rows: Sequence[Sequence[object]], spare: Collection[str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=None, header_style="bold", pad_edge=False)
-    for name in head:
-        drawn.add_column(name, no_wrap=name in _NEVER_CUT, overflow="fold")
-    for row in cells:
-        drawn.add_row(*(Text(each, style=_STYLES.get(each, "")) for each in row))
-    Console().print(drawn)
+    console, now = Console(), datetime.now(UTC)
+    shown = [n for n, name in enumerate(head) if console.width >= _WIDE or name not in spare]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for n in shown:
+        table.add_column(head[n], no_wrap=head[n] not in _FOLDED, overflow="fold")
+    for row in rows:
+        cells = (row[n] for n in shown)
+        texts = (ago(each, now) if isinstance(each, datetime) else _cell(each) for each in cells)
+        table.add_row(*(Text(each, style=_STYLES.get(each, "")) for each in texts))
+    console.print(table)
 
 
 _STYLES = {
@@ -119,12 +156,21 @@ def moment(instant: datetime | None, never: str = NONE) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%MZ}" if instant else never
 
 
-def in_days(instant: datetime, now: datetime) -> str:
-    """`in 3 days`, `today`, `2 days ago`."""
-    days = (instant - now).days
-    if instant < now:
-        return "expired"
-    if days == 0:
-        hours = int((instant - now).total_seconds() // 3600)
-        return f"in {hours} hours" if hours > 1 else "within the hour" if hours < 1 else "in 1 hour"
-    return f"in {days} days" if days > 1 else "in 1 day"
+def ago(instant: datetime, now: datetime) -> str:
+    """`3 h ago`, `in 4 d`: short enough for a table."""
+    seconds = (now - instant).total_seconds()
+    size, unit = next((each for each in _UNITS if abs(seconds) >= each[0]), _UNITS[-1])
+    about = f"{int(abs(seconds) // size)} {unit}"
+    return f"{about} ago" if seconds >= 0 else f"in {about}"
+
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def left(instant: datetime, now: datetime) -> str:
+    """`in 3 days`, `in 1 hour`, `within the hour`."""
+    hours = int((instant - now).total_seconds() // 3600)
+    if hours < 1:
+        return "within the hour" if instant > now else "passed"
+    number, unit = (hours // 24, "day") if hours >= 48 else (hours, "hour")
+    return f"in {number} {unit}" if number == 1 else f"in {number} {unit}s"

@@ -24,7 +24,8 @@ def run(
 ) -> None:
     """Run a workflow and print its output.
 
-    WORKFLOW is its name or id. Exits with 1 if the run failed or was cancelled. Ctrl-C stops the waiting and not the run.
+    WORKFLOW is its name or id. Exits with 1 if the run failed or was cancelled. Ctrl-C stops the
+    waiting, not the run.
 
     \b
       compass run nightly-report --input day=2026-11-01

@@ -35,10 +35,9 @@ def list_runs(status: "RunStatus | None", workflow: str | None, limit: int) -> N
         output.as_json(output.document(found))
         return
     rows = (
-        (r.id, r.workflow.name, r.status, r.started_by.name, output.moment(r.created_at), took(r))
-        for r in found
+        (r.id, r.workflow.name, r.status, r.started_by.name, r.created_at, took(r)) for r in found
     )
-    output.table(HEAD, rows, "There are no runs. Start one: compass run WORKFLOW")
+    output.table(HEAD, rows, "There are no runs. Start one: compass run WORKFLOW", {"started by"})
 
 
 @runs.command("get")
@@ -92,7 +91,10 @@ def list_events(run_id: str, follows: bool) -> None:
 @runs.command("cancel")
 @click.argument("run_id")
 def cancel_run(run_id: str) -> None:
-    """Cancel a run: at once while it waits, before its next step while it runs."""
+    """Cancel a run.
+
+    One that waits ends at once, one that is running before its next step.
+    """
     with session.client() as compass:
         run = compass.runs.cancel(run_id)
     if choices().json:

@@ -61,13 +61,13 @@ def _told(findings: Iterator[Finding]) -> Iterator[Finding]:
     """The same, each printed as it is found: a big tree takes a while."""
     for finding in findings:
         if not choices().json:
-            output.say(f"{finding.path}:{finding.line}: {finding.hint}")
+            output.say(f"{output.plain(finding.path)}:{finding.line}: {finding.hint}")
         yield finding
 
 
 def _conclude(looked: Scan, found: int) -> None:
     for path in looked.unreadable:
-        output.note(f"{path} can't be read, and was not looked at.")
+        output.note(f"{output.plain(path)} can't be read, and was not looked at.")
     if found:
         output.note(
             f"Found {_counted(found, 'key')} in {_counted(looked.files, 'file')}. "

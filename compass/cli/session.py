@@ -12,7 +12,6 @@ import click
 from compass.cli import output, settings
 from compass.cli.command import choices
 from compass.cli.failures import ExitCode, Failure
-from compass.sdk import errors
 from compass.sdk.keys import complaint
 
 if TYPE_CHECKING:
@@ -32,9 +31,7 @@ _HURRIED: _Patience = {"timeout": 2, "max_retries": 0}
 @contextmanager
 def client(hurries: bool = False) -> Iterator["Compass"]:
     """Raises MissingKey, Failure, UnusableFile."""
-    key = settings.api_key()
-    if key is None:
-        raise errors.MissingKey
+    key = settings.required_key()
     with client_with(key, settings.base_url(), hurries) as compass:
         yield compass
 
@@ -43,9 +40,12 @@ def client(hurries: bool = False) -> Iterator["Compass"]:
 def client_with(
     key: settings.Setting, address: settings.Setting, hurries: bool = False
 ) -> Iterator["Compass"]:
-    """Tells at its end, in one line, if the key is about to expire. Raises Failure."""
+    """Tells at its end, in one line, if the key is about to expire. Raises Failure.
+
+    `hurries`: for a question that nobody waits for, or that is one of many. Tells nothing.
+    """
     if wrong := complaint(key.value):
-        raise Failure(f"{wrong} It comes from {key.origin}.", ExitCode.KEY_REFUSED)
+        raise Failure(f"{wrong} It is from {key.origin}.", ExitCode.KEY_REFUSED)
     base_url = settings.cleaned(address)
     from compass import Compass, KeyExpires
 
@@ -57,7 +57,8 @@ def client_with(
             try:
                 yield compass
             finally:
-                _warn(compass.key_expires_at)
+                if not hurries:
+                    _warn(compass.key_expires_at)
 
 
 def confirm(question: str, is_sure: bool) -> None:
@@ -74,7 +75,7 @@ def require_person(otherwise: str) -> None:
 
 def _warn(expires_at: datetime | None) -> None:
     if expires_at:
-        left = output.in_days(expires_at, datetime.now(UTC))
+        left = output.left(expires_at, datetime.now(UTC))
         output.note(
             f"This key expires on {output.moment(expires_at)}, {left}: rotate it in the browser, "
             "at Settings → Developers → API Keys."

@@ -14,7 +14,7 @@ import click
 from compass.cli import config_file
 from compass.cli.command import choices
 from compass.cli.failures import ExitCode, Failure
-from compass.sdk import addresses, keys
+from compass.sdk import addresses, errors, keys
 
 PROFILE_VARIABLE = "COMPASS_PROFILE"
 BY_DEFAULT = "the default"
@@ -43,6 +43,14 @@ def api_key() -> Setting | None:
     return _first("api_key", keys.VARIABLE)
 
 
+def required_key() -> Setting:
+    """Raises MissingKey, and as `api_key` does."""
+    key = api_key()
+    if key is None:
+        raise errors.MissingKey
+    return key
+
+
 def base_url() -> Setting:
     """As it was given; the SDK makes it an address. Raises as `api_key` does."""
     if chosen := choices().base_url:
@@ -55,7 +63,7 @@ def cleaned(address: Setting) -> str:
     try:
         return addresses.base_url(address.value)
     except ValueError as error:
-        raise Failure(f"{error} It comes from {address.origin}.", ExitCode.USAGE) from None
+        raise Failure(f"{error} It is from {address.origin}.", ExitCode.USAGE) from None
 
 
 def profile() -> str:

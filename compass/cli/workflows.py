@@ -1,5 +1,6 @@
 """`compass workflows`: what may be done with connections."""
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from compass.sdk.shapes import Workflow
 
 HEAD = ("id", "name", "version", "steps", "updated")
+_NONE_YET = "There are no workflows. Add one: compass workflows apply FILE"
+
 MEMBERS = {"name", "input_schema", "steps", "output"}
 
 
@@ -32,8 +35,10 @@ def list_workflows() -> None:
     if choices().json:
         output.as_json(output.document(found))
         return
-    rows = ((w.id, w.name, w.version, _steps(w), output.moment(w.updated_at)) for w in found)
-    output.table(HEAD, rows, "There are no workflows. Add one: compass workflows apply FILE")
+    rows = ((w.id, w.name, w.version, _steps(w), w.updated_at) for w in found)
+    output.table(
+        HEAD, rows, "There are no workflows. Add one: compass workflows apply FILE", {"steps"}
+    )
 
 
 @workflows.command("get")
@@ -75,7 +80,7 @@ def apply_workflow(file: str) -> None:
     if choices().json:
         output.as_json(output.document(after))
     elif before is None:
-        output.say(f"Created {after.name} ({after.id}). Run it: compass run {after.name}")
+        output.say(f"Created {after.name} ({after.id}). Run it: compass run {quote(after.name)}")
     elif before.version == after.version:
         output.say(f"{after.name} is as in the file already: version {after.version}.")
     else:
