@@ -160,6 +160,8 @@ def ago(instant: datetime, now: datetime) -> str:
     """`3 h ago`, `in 4 d`: short enough for a table."""
     seconds = (now - instant).total_seconds()
     size, unit = next((each for each in _UNITS if abs(seconds) >= each[0]), _UNITS[-1])
+    if abs(seconds) < 1:
+        return "now"
     about = f"{int(abs(seconds) // size)} {unit}"
     return f"{about} ago" if seconds >= 0 else f"in {about}"
 

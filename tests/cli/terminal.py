@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -13,6 +14,7 @@ from typing import Self
 from tests.cli.conftest import COMMAND
 
 _PATIENCE_SECONDS = 30
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Terminal:
@@ -70,7 +72,7 @@ class Terminal:
         except OSError:
             # How Linux says that the other side is closed.
             return False
-        self.shown += data.decode().replace("\r\n", "\n")
+        self.shown += _COLOURS.sub("", data.decode()).replace("\r\n", "\n")
         return bool(data)
 
 
