@@ -1,5 +1,6 @@
 """Runs: asked for once, followed through a server's restart, waited for."""
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -9,9 +10,11 @@ from typing import Any, TypeVar
 from compass.sdk.drivers import D, Group, call, stream
 from compass.sdk.errors import CompassError, ServerError, StillRunning, Unreachable
 from compass.sdk.exchange import (
+    PAGE,
     Flow,
     Give,
     Pause,
+    Repeat,
     Request,
     Stream,
     get,
@@ -27,6 +30,8 @@ T = TypeVar("T")
 SOONEST, LATEST = 0.1, 2.0
 # How long a server may be away while a run is followed or waited for.
 PATIENCE = 120.0
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
 class Runs(Group[D]):
@@ -46,8 +51,11 @@ class Runs(Group[D]):
         own extends that, for 24 hours, to calls of yours with the same key and input.
         """
         members = {"workflow": workflow, "input": {} if input is None else input}
-        once = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
-        return self._ask(send("POST", path_of("runs"), members, headers=once), shape(Run))
+        once = secrets.token_hex(16) if idempotency_key is None else idempotency_key
+        if not _IDEMPOTENCY_KEY.fullmatch(once):
+            raise ValueError("An idempotency key is 1 to 255 printable ASCII characters.")
+        headers = {"Idempotency-Key": once}
+        return self._ask(send("POST", path_of("runs"), members, headers=headers), shape(Run))
 
     @stream
     def list(self, *, status: RunStatus | None = None, workflow: str | None = None) -> Stream[Run]:
@@ -115,13 +123,14 @@ class Runs(Group[D]):
     def cancel(self, run_id: str) -> Flow[Run]:
         """Cancels a run: at once while it is queued, before its next step while it is running.
         Raises Conflict for one that has ended."""
-        return self._ask(Request("POST", path_of("runs", run_id, "cancel")), shape(Run))
+        request = Request("POST", path_of("runs", run_id, "cancel"), repeat=Repeat.UNTAKEN)
+        return self._ask(request, shape(Run))
 
     def _get(self, run_id: str) -> Flow[Run]:
         return self._ask(get(path_of("runs", run_id)), shape(Run))
 
     def _events(self, run_id: str, after: int) -> Flow[tuple[RunEvent, ...]]:
-        return self._ask(get(path_of("runs", run_id, "events"), after=after), _events)
+        return self._ask(get(path_of("runs", run_id, "events"), after=after, limit=PAGE), _events)
 
 
 def _events(body: Any) -> tuple[RunEvent, ...]:

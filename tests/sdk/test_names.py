@@ -1,7 +1,9 @@
 """The package's public names, what loads with them, and how they are typed."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -76,9 +78,9 @@ MISTAKES = [
 
 
 def mypy(code: str, folder: Path) -> str:
-    """What a user's mypy says, strict, of this code."""
+    """What a user's mypy says of this code, strict. What it learns of httpx is kept."""
     (folder / "user_code.py").write_text(code)
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file="]
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir=../mypy", "--config-file="]
     result = subprocess.run(
         [*command, "user_code.py"], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -155,3 +157,9 @@ def test_a_client_loads_httpx_and_nothing_of_the_server() -> None:
     loaded = loaded_by(f"from compass import Compass; Compass({key!r}).close()")
     assert "httpx" in loaded
     assert not loaded & {"flask", "sqlalchemy", "compass.server", "marshmallow"}
+
+
+def test_it_is_installed_with_httpx_click_and_rich_alone() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [re.split("[<>=]", each)[0] for each in project["dependencies"]]
+    assert names == ["click", "httpx", "rich"]
