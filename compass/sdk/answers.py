@@ -43,9 +43,9 @@ def refusal(answer: "httpx.Response") -> APIError:
         return of_status(status)(status, None, detail, request_id)
     return of_status(status)(
         status,
-        str(problem.get("code")),
-        mask(str(problem.get("detail") or problem.get("title"))),
-        str(problem.get("request_id") or request_id),
+        _text(problem.get("code")),
+        mask(str(problem.get("detail") or problem.get("title") or answer.reason_phrase)),
+        _text(problem.get("request_id")) or request_id,
         _errors(problem.get("errors")),
         retry_after(answer),
     )
@@ -76,10 +76,15 @@ def _problem(answer: "httpx.Response") -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
+def _text(given: Any) -> str | None:
+    return given if isinstance(given, str) else None
+
+
 def _errors(given: Any) -> dict[str, list[str]]:
     if not isinstance(given, dict):
         return {}
-    return {str(place): [mask(str(each)) for each in texts] for place, texts in given.items()}
+    lists = {place: texts if isinstance(texts, list) else [texts] for place, texts in given.items()}
+    return {place: [mask(str(each)) for each in texts] for place, texts in lists.items()}
 
 
 def _called(answer: "httpx.Response") -> str:

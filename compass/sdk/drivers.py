@@ -11,7 +11,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from compass.sdk.exchange import Flow, Give, Pause, Reader, Reply, Request, Stream, ask, pages
-from compass.sdk.session import Session
+from compass.sdk.session import NO_PROXY, Session
 
 # httpx and asyncio are imported where they are used: they take longer than all the rest, and
 # neither `compass --help` nor a program that starts should wait for them.
@@ -31,6 +31,7 @@ class Sync:
             base_url=session.base_url,
             headers=session.headers(),
             timeout=session.timeout,
+            mounts=NO_PROXY,
             transport=transport,
         )
 
@@ -85,6 +86,7 @@ class Async:
             base_url=session.base_url,
             headers=session.headers(),
             timeout=session.timeout,
+            mounts=NO_PROXY,
             transport=transport,
         )
 

@@ -145,7 +145,7 @@ def _through_outages(ask: Callable[[], Flow[T]], patience: float) -> Flow[T]:
             return (yield from ask())
         except (Unreachable, ServerError) as error:
             trouble: CompassError = error
-        if isinstance(trouble, ServerError) and trouble.status == 500:
+        if isinstance(trouble, ServerError) and trouble.status not in {502, 503, 504}:
             raise trouble
         now = monotonic()
         gone_since = gone_since or now

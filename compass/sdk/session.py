@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import httpx
 
 
+# An HTTP_PROXY of the environment is not for this very machine, nor is it to see the key.
+NO_PROXY = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+
+
 class KeyExpires(UserWarning):
     """The key is in its last 14 days. Warned of once by each client."""
 
@@ -66,16 +70,21 @@ class Session:
         import httpx
 
         words = keys.mask(str(error)) or type(error).__name__
-        if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout):
+        if isinstance(
+            error,
+            httpx.ConnectError
+            | httpx.ConnectTimeout
+            | httpx.PoolTimeout
+            | httpx.ProxyError
+            | httpx.UnsupportedProtocol,
+        ):
+            words = f"Compass can't be reached at {self.base_url}: {words}."
+            return Lost(f"{words} Is the server up, and COMPASS_BASE_URL right?", sent=False)
+        if isinstance(error, httpx.TimeoutException):
             words = f"Compass at {self.base_url} did not answer within {self.timeout:g} s."
             return Lost(words, sent=True)
-        if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError) and not isinstance(
-            error, httpx.ConnectError
-        ):
-            words = f"The connection to {self.base_url} broke before an answer came: {words}."
-            return Lost(words, sent=True)
-        words = f"Compass can't be reached at {self.base_url}: {words}."
-        return Lost(f"{words} Is the server up, and COMPASS_BASE_URL right?", sent=False)
+        words = f"The connection to {self.base_url} broke before an answer came: {words}."
+        return Lost(words, sent=True)
 
 
 def _key(given: str | None) -> str:
@@ -94,9 +103,8 @@ def _key(given: str | None) -> str:
 
 
 def _address(given: str | None) -> str:
-    text = (given or "").strip() or os.environ.get(addresses.VARIABLE, "")
-    if not text.strip(addresses.LITTER):
-        return addresses.DEFAULT
+    texts = (given or "", os.environ.get(addresses.VARIABLE, ""))
+    text = next((each for each in texts if each.strip(addresses.LITTER)), addresses.DEFAULT)
     try:
         return addresses.base_url(text)
     except ValueError as error:

@@ -178,6 +178,30 @@ def test_a_proxy_answers_in_its_own_words(
     assert f"GET {proxy.url}/v1/me answered {status}" in str(caught.value)
 
 
+@pytest.mark.parametrize("body", ["{}", '{"errors": {"/a": "b"}, "code": 3}', "[]", "no JSON", ""])
+def test_a_problem_may_be_less_than_ours(body: str, world: World, proxy: Proxy) -> None:
+    proxy.next = [answering(422, body, Content_Type="application/problem+json")]
+    with Compass(world.key()[0], proxy.url) as client, pytest.raises(Invalid) as caught:
+        client.me()
+    assert (caught.value.code, caught.value.request_id) == (None, None)
+    assert "None" not in str(caught.value)
+
+
+def test_no_proxy_comes_between_this_machine_and_itself(
+    world: World, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with Compass(world.key()[0], proxy.url) as client:
+        assert client.me().project.name == "Default"
+    with (
+        Compass(world.key("Other")[0], "http://compass.test", max_retries=0) as client,
+        pytest.raises(Unreachable),
+    ):
+        client.me()
+
+
 def test_no_redirect_is_followed(world: World, proxy: Proxy) -> None:
     """Neither to another origin, with the key, nor at all: the words say where to look."""
     elsewhere = f"http://localhost:{proxy.url.rpartition(':')[2]}/v1/me"
