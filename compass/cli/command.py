@@ -108,6 +108,9 @@ class Root(Group):
     """`compass` itself: whatever a command raises becomes one sentence and an exit code here."""
 
     def invoke(self, context: click.Context) -> Any:
+        # https://no-color.org; rich knows it by itself.
+        if os.environ.get("NO_COLOR"):
+            context.color = False
         # What a name in an encoding of its own can't be written in is no reason to stop.
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):

@@ -8,7 +8,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from compass.cli import output
+from compass.cli import output, settings
 from compass.sdk.keys import mask
 
 # Members whose values are never shown, wherever in a body they are.
@@ -21,9 +21,9 @@ class Shown(httpx.BaseTransport):
     """httpx's own transport, with a look at what goes through it."""
 
     def __init__(self, base_url: str):
-        parts = urlsplit(base_url)
+        parts, host = urlsplit(base_url), urlsplit(base_url).hostname or ""
         # A client that is given a transport leaves the environment's proxies to it.
-        proxies = {} if proxy_bypass(parts.hostname or "") else getproxies()
+        proxies = {} if settings.is_this_machine(host) or proxy_bypass(host) else getproxies()
         self._inner = httpx.HTTPTransport(proxy=proxies.get(parts.scheme) or proxies.get("all"))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -19,6 +19,7 @@ from compass.cli.config_file import UnusableFile
 from compass.cli.failures import ExitCode, Failure
 from compass.cli.settings import Setting
 from compass.sdk import addresses, errors, keys
+from compass.sdk.session import NO_PROXY
 
 if TYPE_CHECKING:
     import httpx
@@ -111,14 +112,10 @@ def _address() -> _Checks[str | None]:
         return None
     yield Check("Address", True, f"{base_url} from {address.origin}")
     parts = urlsplit(base_url)
-    if parts.scheme == "http" and not _is_here(parts.hostname or ""):
+    if parts.scheme == "http" and not settings.is_this_machine(parts.hostname or ""):
         message = "plain HTTP: whoever is on the way to the server can read the key"
         yield Check("Encrypted", None, message, "Use https where the server has it.")
     return base_url
-
-
-def _is_here(host: str) -> bool:
-    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _server(base_url: str) -> _Checks[bool]:
@@ -126,7 +123,7 @@ def _server(base_url: str) -> _Checks[bool]:
     import httpx
 
     try:
-        with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
+        with httpx.Client(timeout=_TIMEOUT_SECONDS, mounts=NO_PROXY) as client:
             start = perf_counter()
             answer = client.get(f"{base_url}/healthz")
             milliseconds = round(1000 * (perf_counter() - start))

@@ -61,10 +61,10 @@ def get_workflow(workflow: str) -> None:
 @workflows.command("apply")
 @click.argument("file")
 def apply_workflow(file: str) -> None:
-    """Create the workflow in FILE, or replace the one of its name; - is standard input.
+    """Create or replace the workflow in a file.
 
-    FILE is a JSON object with name, steps, and if you like input_schema and output. Applying the
-    same again changes nothing.
+    It replaces the one of the same name; applying the same again changes nothing. FILE (- is
+    standard input) is a JSON object with name, steps, and if you like input_schema and output.
     """
     wanted = inputs.document(file, "a workflow")
     # What `get --json` adds is not part of the document.
