@@ -5,6 +5,7 @@ that carries the flow out, by the driver of the group that it is in; to type che
 """
 
 import functools
+import inspect
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import MethodType
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
 
 
 class Sync:
@@ -150,12 +152,27 @@ class Group(Generic[D]):
         return pages(path, kind, self._driver.session.max_retries, **query)
 
 
+def _shown(describe: Callable[..., object]) -> Callable[[F], F]:
+    """To help() and prompts: with the parameters of its description, which returns something
+    else than what carries it out."""
+    whole = inspect.signature(describe)
+    _, *parameters = whole.parameters.values()
+    own = whole.replace(parameters=parameters, return_annotation=inspect.Signature.empty)
+
+    def show(do: F) -> F:
+        vars(do)["__signature__"] = own
+        return do
+
+    return show
+
+
 class call(Generic[P, T]):  # noqa: N801 (a decorator)
     """Of a method that returns a flow, one that returns its result, or is awaited for it."""
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Flow[T]]):
         self._describe = describe
         self.__doc__ = describe.__doc__
+        self._shown = _shown(describe)
 
     @overload
     def __get__(self, group: None, kind: object) -> Self: ...
@@ -172,12 +189,14 @@ class call(Generic[P, T]):  # noqa: N801 (a decorator)
         driver = group._driver
         if isinstance(driver, Sync):
 
+            @self._shown
             @functools.wraps(describe)
             def do(*args: P.args, **more: P.kwargs) -> T:
                 return driver.carry_out(describe(*args, **more))
 
             return do
 
+        @self._shown
         @functools.wraps(describe)
         async def do_async(*args: P.args, **more: P.kwargs) -> T:
             return await driver.carry_out(describe(*args, **more))
@@ -191,6 +210,7 @@ class stream(Generic[P, T]):  # noqa: N801 (a decorator)
     def __init__(self, describe: Callable[Concatenate[Any, P], Stream[T]]):
         self._describe = describe
         self.__doc__ = describe.__doc__
+        self._shown = _shown(describe)
 
     @overload
     def __get__(self, group: None, kind: object) -> Self: ...
@@ -207,12 +227,14 @@ class stream(Generic[P, T]):  # noqa: N801 (a decorator)
         driver = group._driver
         if isinstance(driver, Sync):
 
+            @self._shown
             @functools.wraps(describe)
             def do(*args: P.args, **more: P.kwargs) -> Iterator[T]:
                 return driver.hand_out(describe(*args, **more))
 
             return do
 
+        @self._shown
         @functools.wraps(describe)
         def do_async(*args: P.args, **more: P.kwargs) -> AsyncIterator[T]:
             return driver.hand_out(describe(*args, **more))

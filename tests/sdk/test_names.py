@@ -1,5 +1,6 @@
 """The package's public names, what loads with them, and how they are typed."""
 
+import inspect
 import re
 import subprocess
 import sys
@@ -124,17 +125,17 @@ def test_what_is_no_name_is_an_attribute_error() -> None:
 
 def test_each_call_keeps_its_name_words_and_parameters() -> None:
     """For help(), and for people at a prompt."""
-    import inspect
-
     with compass.Compass("compass_sa_00000000000000000000000000000000000000004OSWh2") as each:
         for group in (each.keys, each.connections, each.workflows, each.runs):
             for name in (name for name in vars(type(group)) if not name.startswith("_")):
                 assert getattr(group, name).__name__ == name
                 assert getattr(group, name).__doc__, name
                 assert getattr(type(group), name).__doc__, name
-        assert list(inspect.signature(each.runs.create).parameters) == [
-            "workflow", "input", "idempotency_key",
-        ]  # fmt: skip
+        parameters = inspect.signature(each.runs.wait)
+        assert (
+            str(parameters)
+            == "(run_id: str, timeout: float | None = None, *, patience: float = 120.0)"
+        )
 
 
 def loaded_by(code: str) -> set[str]:
