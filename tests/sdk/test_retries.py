@@ -1,15 +1,21 @@
 """What is tried again, and what never is: over a real port, through a proxy that misbehaves."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import httpx
 import pytest
+from limits import parse_many
 
 from compass import AuthenticationError, Compass, Conflict, ServerError, Unreachable
 from compass.sdk import exchange
+from compass.server import create_app
+from compass.server.config import Settings
 from compass.server.core.models import Connection, KeySecret
 from compass.server.core.tokens import mint
+from tests.conftest import dispose
 from tests.sdk.proxy import DROP, TAKE_AND_502, TAKE_AND_DROP, Misbehaviour, Proxy, answering
 from tests.sdk.test_calls import BEARER, HTTP
 from tests.world import World
@@ -90,6 +96,14 @@ def test_retry_after_is_honoured(client: Compass, proxy: Proxy) -> None:
     assert 20 < seconds < 32
     (seconds,) = waits(answering(503, Retry_After="soon"), client, proxy)
     assert seconds < 1
+
+
+def test_a_limit_of_the_real_server_is_waited_for(settings: Settings, world: World) -> None:
+    limited = create_app(replace(settings, rate_limit=tuple(parse_many("1/second"))))
+    transport = httpx.WSGITransport(app=limited)
+    with Compass(world.key()[0], "http://compass.test", transport=transport) as client:
+        assert [client.me().project.name for _ in range(3)] == ["Default"] * 3
+    dispose(limited)
 
 
 def test_a_server_that_wants_too_much_patience_is_given_up_on(
