@@ -12,7 +12,7 @@ from compass.cli.failures import ExitCode, Failure
 from compass.sdk.errors import CompassError
 
 if TYPE_CHECKING:
-    from compass import Compass
+    from compass.sdk.client import Compass
     from compass.sdk.shapes import Run, RunEvent
 
 # Seconds that a server may be away: a restart takes less, with a new version's migrations too.

@@ -10,7 +10,7 @@ from compass.cli import session
 from compass.cli.failures import ExitCode, Failure
 
 if TYPE_CHECKING:
-    from compass import Compass
+    from compass.sdk.client import Compass
     from compass.sdk.shapes import Connection, Workflow
 
 _Thing = TypeVar("_Thing", "Connection", "Workflow")

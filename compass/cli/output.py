@@ -40,8 +40,13 @@ def _is_obeyed(char: str) -> bool:
 
 
 def say(text: str) -> None:
-    """The result, on standard output."""
-    click.echo(plain(text, keep="\n\t"))
+    """The result, on standard output; folded where that is a terminal."""
+    text = plain(text)
+    click.echo(folded(text, columns()) if sys.stdout.isatty() else text)
+
+
+def heading(text: str) -> None:
+    click.echo(click.style(f"\n{text}", bold=True))
 
 
 def note(text: str) -> None:
@@ -84,10 +89,8 @@ def as_json_line(value: Any) -> None:
 
 def pretty(value: Any) -> None:
     """A result of a run, for people and programs: text as it is, all else as JSON."""
-    if isinstance(value, str):
-        say(value)
-    else:
-        say(json.dumps(value, indent=2, ensure_ascii=False))
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo(plain(text, keep="\n\t"))
 
 
 def table(
@@ -148,7 +151,10 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
     rows = [(label, NONE if value is None else plain(value)) for label, value in pairs]
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
-        click.echo(f"{click.style(label.ljust(width), bold=True)}  {value}")
+        line = f"{label.ljust(width)}  {value}".rstrip()
+        if sys.stdout.isatty():
+            line = folded(line, columns(), " " * (width + 2))
+        click.echo(click.style(label, bold=True) + line.removeprefix(label))
 
 
 def moment(instant: datetime | None, never: str = NONE) -> str:

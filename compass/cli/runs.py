@@ -63,7 +63,7 @@ def get_run(run_id: str) -> None:
     )
     for title, value in (("Input", run.input), ("Output", run.output)):
         if value is not None:
-            output.say(click.style(f"\n{title}", bold=True))
+            output.heading(title)
             output.pretty(value)
 
 

@@ -15,8 +15,8 @@ from compass.cli.failures import ExitCode, Failure
 from compass.sdk.keys import complaint
 
 if TYPE_CHECKING:
-    from compass import Compass
     from compass.cli.debug import Shown
+    from compass.sdk.client import Compass
 
 
 class _Patience(TypedDict):
@@ -47,7 +47,8 @@ def client_with(
     if wrong := complaint(key.value):
         raise Failure(f"{wrong} It is from {key.origin}.", ExitCode.KEY_REFUSED)
     base_url = settings.cleaned(address)
-    from compass import Compass, KeyExpires
+    from compass.sdk.client import Compass
+    from compass.sdk.session import KeyExpires
 
     with warnings.catch_warnings():
         # Said below, in one line and without the line of code.

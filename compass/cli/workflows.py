@@ -10,7 +10,7 @@ from compass.cli.command import Group, choices
 from compass.cli.failures import ExitCode, Failure
 
 if TYPE_CHECKING:
-    from compass import Compass
+    from compass.sdk.client import Compass
     from compass.sdk.shapes import Workflow
 
 HEAD = ("id", "name", "version", "steps", "updated")
