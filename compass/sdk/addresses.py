@@ -9,6 +9,8 @@ VARIABLE = "COMPASS_BASE_URL"
 DEFAULT = "http://127.0.0.1:8000"
 
 LITTER = " \t\r\n\v\f\xa0\ufeff\u200b\"'`“”‘’"
+_PLAIN = re.compile(r"[^\s\\\x00-\x1f\x7f\ud800-\udfff]+")
+_HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LOOPBACK = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d*)?(/|$)", re.IGNORECASE)
 
@@ -27,13 +29,16 @@ def base_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         is_odd = parts.port == 0 or parts.netloc.endswith(":")
+        host = parts.hostname or ""
+        # Names with an empty part, or one that is too long, no resolver takes.
+        host.encode("idna")
     except ValueError:
         raise ValueError("The base URL is no address. Give one such as " + _EXAMPLE) from None
     if "@" in parts.netloc:
         raise ValueError("Leave user and password out of the base URL: the key is enough.")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or is_odd:
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or is_odd:
         raise ValueError(f"The base URL {text!r} is no web address. Give one such as {_EXAMPLE}")
-    if parts.query or parts.fragment or any(char.isspace() or char == "\\" for char in text):
+    if parts.query or parts.fragment or not _PLAIN.fullmatch(text):
         raise ValueError(f"Leave the base URL at scheme, host and path, such as {_EXAMPLE}")
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}"
