@@ -57,7 +57,7 @@ def _key(from_stdin: bool) -> Setting | None:
     if choices().api_key or choices().api_key_file:
         return settings.api_key()
     if from_stdin or not sys.stdin.isatty():
-        return settings.setting(sys.stdin.readline(), "standard input")
+        return settings.setting(settings.read("-"), "standard input")
     typed = click.prompt("API key (not shown)", hide_input=True, default="", show_default=False,
                          err=True)  # fmt: skip
     return settings.setting(typed, "the keyboard")

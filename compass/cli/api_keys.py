@@ -6,6 +6,7 @@ import click
 
 from compass.cli import config_file, output, session, settings
 from compass.cli.command import Group, choices
+from compass.cli.failures import Failure
 
 if TYPE_CHECKING:
     from compass.sdk.shapes import Key, Rotated
@@ -81,12 +82,23 @@ def rotate_key(overlap_hours: int, store: bool) -> None:
             }
         )
     elif not stored:
-        click.echo(rotated.secret)
+        _print(rotated)
     output.note(f"The old secret works until {output.moment(rotated.previous_ends_at)}.")
     if stored:
         output.note(f"The new one is in {config_file.shown()}.")
         if variable := settings.shadowed_by():
             output.note(f"{variable} is set and goes before it: change it there too.")
+
+
+def _print(rotated: "Rotated") -> None:
+    try:
+        click.echo(rotated.secret)
+    except OSError:
+        raise Failure(
+            "The new secret could not be written to standard output, and can't be had again. The "
+            f"old one works until {output.moment(rotated.previous_ends_at)}; in the browser, on "
+            "the key's page, the rotation can be taken back."
+        ) from None
 
 
 def _is_stored(rotated: "Rotated", base_url: str) -> bool:

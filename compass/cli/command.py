@@ -4,6 +4,8 @@ before and after the command's name; and the way from an error to a sentence and
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,8 +106,24 @@ class Group(Command, click.Group):
         self.format_commands(context, formatter)
 
 
+@contextmanager
+def _masked() -> Iterator[None]:
+    """What is wrong with a command line is quoted, and people paste keys into the wrong place."""
+    try:
+        yield
+    except click.UsageError as error:
+        said = error.format_message()
+        if failures.masked(said) == said:
+            raise
+        raise click.UsageError(failures.masked(said), error.ctx) from None
+
+
 class Root(Group):
     """`compass` itself: whatever a command raises becomes one sentence and an exit code here."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _masked():
+            return super().make_context(*args, **more)
 
     def invoke(self, context: click.Context) -> Any:
         # https://no-color.org; rich knows it by itself.
@@ -116,7 +134,8 @@ class Root(Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
         try:
-            return super().invoke(context)
+            with _masked():
+                return super().invoke(context)
         except (click.exceptions.Exit, click.ClickException):
             raise
         except (KeyboardInterrupt, click.Abort):

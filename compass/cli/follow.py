@@ -36,6 +36,16 @@ def to_the_end(compass: "Compass", run: "Run", follows: bool) -> "Run":
 
 
 @contextmanager
+def perhaps_started() -> Iterator[None]:
+    """Who stops the command while it asks for the run can't know whether there is one."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.note("\nThe run may have been started. See it: compass runs list")
+        click.get_current_context().exit(ExitCode.INTERRUPTED)
+
+
+@contextmanager
 def left_alone(run_id: str) -> Iterator[None]:
     """Whatever ends the waiting leaves the run, and says how to find it again."""
     again = f"See it: compass runs get {run_id}\nStop it: compass runs cancel {run_id}"

@@ -45,6 +45,11 @@ def say(text: str) -> None:
     click.echo(folded(text, columns()) if sys.stdout.isatty() else text)
 
 
+def line(text: str) -> None:
+    """A result that is kept in one line, for whoever copies it."""
+    click.echo(plain(text))
+
+
 def heading(text: str) -> None:
     click.echo(click.style(f"\n{text}", bold=True))
 

@@ -40,7 +40,8 @@ def run(
     given = inputs.document(input_file, "an input") if input_file else {}
     given |= inputs.members(pairs, "--input")
     with session.client() as compass:
-        started = compass.runs.create(workflow, given)
+        with follow.perhaps_started():
+            started = compass.runs.create(workflow, given)
         if no_wait:
             if choices().json:
                 output.as_json(output.document(started))

@@ -61,7 +61,7 @@ def _told(findings: Iterator[Finding]) -> Iterator[Finding]:
     """The same, each printed as it is found: a big tree takes a while."""
     for finding in findings:
         if not choices().json:
-            output.say(f"{output.plain(finding.path)}:{finding.line}: {finding.hint}")
+            output.line(f"{finding.path}:{finding.line}: {finding.hint}")
         yield finding
 
 

@@ -63,9 +63,10 @@ def client_with(
 
 
 def confirm(question: str, is_sure: bool) -> None:
-    """Asks whoever is there; a script that calls a command has decided. Raises Abort for a no."""
-    if not is_sure and sys.stdin.isatty():
-        click.confirm(output.plain(question), abort=True, err=True)
+    """Asks whoever is there; a script that calls a command has decided. Raises Failure for no."""
+    if is_sure or not sys.stdin.isatty() or click.confirm(output.plain(question), err=True):
+        return
+    raise Failure("Nothing was changed.")
 
 
 def require_person(otherwise: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from compass.cli import config_file
+from compass.cli import config_file, output
 from compass.cli.command import choices
 from compass.cli.failures import ExitCode, Failure
 from compass.sdk import addresses, errors, keys
@@ -39,7 +39,8 @@ def api_key() -> Setting | None:
     if chosen.api_key:
         return setting(chosen.api_key, "the flag --api-key")
     if chosen.api_key_file:
-        return setting(_read(chosen.api_key_file), f"the file {chosen.api_key_file}")
+        where = chosen.api_key_file
+        return setting(read(where), "standard input" if where == "-" else f"the file {where}")
     return _first("api_key", keys.VARIABLE)
 
 
@@ -60,10 +61,19 @@ def base_url() -> Setting:
 
 def cleaned(address: Setting) -> str:
     """What calls begin with. Raises Failure for what is no address."""
+    from httpx import URL, InvalidURL
+
     try:
-        return addresses.base_url(address.value)
+        base_url = addresses.base_url(address.value)
     except ValueError as error:
         raise Failure(f"{error} It is from {address.origin}.", ExitCode.USAGE) from None
+    try:
+        # What has no name in the DNS: an empty or overlong part, or one that IDNA does not know.
+        URL(base_url).host.encode("idna")
+    except (InvalidURL, UnicodeError):
+        words = f"{base_url} names no host that there can be. It is from {address.origin}."
+        raise Failure(words, ExitCode.USAGE) from None
+    return base_url
 
 
 def is_this_machine(host: str) -> bool:
@@ -112,7 +122,9 @@ def setting(text: str, origin: str) -> Setting | None:
     return Setting(cleaned.key, origin, cleaned.stripped) if cleaned.key else None
 
 
-def _read(path: str) -> str:
+def read(path: str) -> str:
+    """What may be a key, out of a file, or standard input for `-`. Raises UsageError, Failure."""
+    name = "standard input" if path == "-" else output.plain(path)
     try:
         if path == "-":
             data = sys.stdin.buffer.read(_LONGEST_FILE)
@@ -120,10 +132,10 @@ def _read(path: str) -> str:
             with Path(path).open("rb") as file:
                 data = file.read(_LONGEST_FILE)
     except OSError as error:
-        raise click.UsageError(f"{path} can't be read: {error.strerror}.") from None
+        raise click.UsageError(f"{name} can't be read: {error.strerror}.") from None
     # What PowerShell writes into a file, by default.
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = data.decode("utf-16" if wide else "utf-8", errors="replace")
     if not keys.clean(text).key:
-        raise Failure(f"There is no key in {path}: it is empty.", ExitCode.NO_KEY)
+        raise Failure(f"There is no key in {name}: it is empty.", ExitCode.NO_KEY)
     return text

@@ -1,12 +1,14 @@
 """`compass keys`: the project's, and what a key does to itself."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from compass.cli import config_file
 from compass.server.core.tokens import hint
-from tests.cli.conftest import KEY, Cli
+from tests.cli.conftest import COMMAND, KEY, Cli
 from tests.cli.terminal import Terminal
 from tests.sdk.proxy import TAKE_AND_DROP, Proxy
 from tests.world import World
@@ -38,7 +40,8 @@ def test_revoking_is_asked_on_a_terminal_alone(cli: Cli, world: World, admin: st
     with Terminal("keys", "revoke", key_id) as terminal:
         terminal.expects("for good? [y/N]: ")
         terminal.types("n\n")
-        assert terminal.ends() == 130
+        assert terminal.ends() == 8
+    assert "Nothing was changed." in terminal.shown
     assert world.stored(key_id).revoked_at is None
     assert cli("keys", "revoke", key_id).out.startswith("Revoked Victim (compass_sa_")
     assert world.stored(key_id).revoked_at is not None
@@ -63,6 +66,16 @@ def test_rotating_prints_the_new_secret_alone_and_once(
     assert not cli.config.exists()
     again = cli("keys", "rotate")
     assert (again.code, again.out) == (8, ""), "a key has two secrets at most"
+
+
+def test_a_secret_that_can_not_be_printed_is_told(cli: Cli, member: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [COMMAND, "keys", "rotate"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 8
+    assert "The new secret could not be written to standard output" in done.stderr
+    assert not KEY.search(done.stderr)
 
 
 def test_rotating_in_json(cli: Cli, world: World, member: str) -> None:

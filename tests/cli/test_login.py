@@ -37,8 +37,8 @@ def test_a_key_that_is_refused_is_not_stored(cli: Cli, world: World, proxy: Prox
         (secret, 4, "revoked"),
         (secret[:-1], 4, "cut off"),
         ("hunter2", 4, "no Compass key"),
-        ("", 3, "No key was given"),
-        (" \n", 3, "No key was given"),
+        ("", 3, "There is no key in standard input"),
+        (" \n", 3, "There is no key in standard input"),
     ):
         refused = cli("login", "--stdin", "--base-url", proxy.url, input=typed)
         assert refused.code == code, refused.err

@@ -83,6 +83,38 @@ def test_no_command_shows_a_key_or_a_credential(
     proxy.next = []
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("{}",),
+        ("login", "{}"),
+        ("--x{}",),
+        ("scan", "{}"),
+        ("runs", "get", "{}"),
+        ("run", "{}"),
+        ("run", "x", "--input", "{}"),
+        ("keys", "revoke", "{}"),
+        ("keys", "rotate", "--overlap-hours", "{}"),
+        ("connections", "get", "{}"),
+        ("connections", "create", "{}", "--kind", "http", "--credentials-file", "{}"),
+        ("workflows", "apply", "{}"),
+        ("whoami", "--profile", "{}"),
+        ("whoami", "--api-key-file", "{}"),
+        ("whoami", "--base-url", "{}"),
+        ("whoami", "--base-url", "http://{}.example"),
+    ],
+    ids=" ".join,
+)
+def test_a_key_in_the_wrong_place_is_not_quoted(
+    cli: Cli, admin: str, call: tuple[str, ...]
+) -> None:
+    """Neither whole nor, where it was cut off, what there is of it."""
+    for typed in (admin, admin[:-1]):
+        done = cli(*(each.format(typed) for each in call))
+        assert done.code != 0
+        assert admin[11:51] not in done.err + done.out
+
+
 def test_debug_shows_the_exchange_with_the_key_masked(cli: Cli, admin: str, proxy: Proxy) -> None:
     done = cli("workflows", "list", "--debug", "--json")
     assert (done.code, done.out) == (0, "[]\n")

@@ -125,7 +125,19 @@ def test_an_address_is_taken_as_people_write_it(
 
 
 @pytest.mark.parametrize(
-    "address", ["ftp://compass.example.org", "http://", "http://user:pw@x.example", "a b", "x:y:z"]
+    "address",
+    [
+        "ftp://compass.example.org",
+        "http://",
+        "http://user:pw@x.example",
+        "a b",
+        "x:y:z",
+        "[::1",
+        "http://a..b",
+        "http://xn--a",
+        f"http://{'a' * 64}.example",
+        "http://\udcff",
+    ],
 )
 def test_what_is_no_address_is_said_with_its_source(cli: Cli, member: str, address: str) -> None:
     refused = cli("whoami", "--base-url", address)
