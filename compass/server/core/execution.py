@@ -205,14 +205,14 @@ def untended(limit: int) -> list[str]:
     return list(db.session.scalars(query.order_by(Run.id).limit(limit)))
 
 
-def remove_old(connection: Connection, days: int) -> int:
-    """How many of the oldest were removed: at most REMOVED_AT_ONCE, and only what is over."""
+def remove_old(connection: Connection, days: int, most: int = REMOVED_AT_ONCE) -> int:
+    """How many of the oldest were removed: at most so many, and only what is over."""
     moment = now()
     connection.execute(delete(RunRequest).where(RunRequest.created_at <= moment - ONCE_FOR))
     old = select(Run.id).where(
         Run.id < lowest("run", moment - timedelta(days=days)), Run.status.not_in(UNFINISHED)
     )
-    ids = list(connection.scalars(old.order_by(Run.id).limit(REMOVED_AT_ONCE)))
+    ids = list(connection.scalars(old.order_by(Run.id).limit(most)))
     if ids:
         connection.execute(delete(Run).where(Run.id.in_(ids)))
     return len(ids)
