@@ -41,7 +41,18 @@ def base_url(text: str) -> str:
     if parts.query or parts.fragment or not _PLAIN.fullmatch(text):
         raise ValueError(f"Leave the base URL at scheme, host and path, such as {_EXAMPLE}")
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path}"
+    return _judged(f"{parts.scheme}://{parts.netloc}{path}")
+
+
+def _judged(url: str) -> str:
+    """Names in other scripts are httpx's to judge, which is imported where a call is near."""
+    import httpx
+
+    try:
+        _ = httpx.URL(url).host
+    except (httpx.InvalidURL, UnicodeError):
+        raise ValueError(f"The base URL {url!r} is no web address.") from None
+    return url
 
 
 _EXAMPLE = "https://compass.example.org."

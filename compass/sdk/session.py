@@ -105,15 +105,8 @@ def _key(given: str | None) -> str:
 def _address(given: str | None) -> str:
     texts = (given or "", os.environ.get(addresses.VARIABLE, ""))
     text = next((each for each in texts if each.strip(addresses.LITTER)), addresses.DEFAULT)
-    import httpx
-
     try:
-        base_url = addresses.base_url(text)
-        # Names in other scripts are httpx's to judge.
-        _ = httpx.URL(base_url).host
-        return base_url
-    except (httpx.InvalidURL, UnicodeError):
-        words = f"The base URL {text!r} is no web address."
+        return addresses.base_url(text)
     except ValueError as error:
         words = str(error)
     raise CompassError(words)
