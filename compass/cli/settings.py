@@ -61,19 +61,10 @@ def base_url() -> Setting:
 
 def cleaned(address: Setting) -> str:
     """What calls begin with. Raises Failure for what is no address."""
-    from httpx import URL, InvalidURL
-
     try:
-        base_url = addresses.base_url(address.value)
+        return addresses.base_url(address.value)
     except ValueError as error:
         raise Failure(f"{error} It is from {address.origin}.", ExitCode.USAGE) from None
-    try:
-        # What has no name in the DNS: an empty or overlong part, or one that IDNA does not know.
-        URL(base_url).host.encode("idna")
-    except (InvalidURL, UnicodeError):
-        words = f"{base_url} names no host that there can be. It is from {address.origin}."
-        raise Failure(words, ExitCode.USAGE) from None
-    return base_url
 
 
 def is_this_machine(host: str) -> bool:
