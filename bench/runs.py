@@ -105,8 +105,10 @@ def _target() -> Iterator[str]:
     command = [sys.executable, "-m", "bench.target"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 def _dispatch(place: _Place, run: Run) -> list[Figure]:
@@ -155,7 +157,7 @@ def _stream(place: _Place, run: Run) -> list[Figure]:
         rates = meanwhile.result()
     _until_done(place)
     done, ended = place.read(
-        "SELECT count(*), unixepoch(max(finished_at), 'subsec') FROM runs "
+        "SELECT count(*), (julianday(max(finished_at)) - 2440587.5) * 86400 FROM runs "
         "WHERE status = 'succeeded'"
     )
     alone.append(requests_per_second(place.me, run.seconds))
