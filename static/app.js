@@ -137,6 +137,42 @@ window.addEventListener("pageshow", (event) => {
   if (event.persisted && document.querySelector("[data-secret]")) window.location.reload();
 });
 
+// The editor of a document: its lines are numbered, and the first wrong one is selected.
+function number(area) {
+  const gutter = area.parentElement.querySelector(".gutter");
+  const lines = area.value.split("\n").length;
+  gutter.textContent = Array.from({ length: lines }, (_, at) => at + 1).join("\n");
+  gutter.scrollTop = area.scrollTop;
+}
+function selectLine(line) {
+  const area = document.querySelector("textarea[data-lines]");
+  const rows = area.value.split("\n");
+  const start = rows.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+  area.focus();
+  area.setSelectionRange(start, start + (rows[line - 1] || "").length);
+  area.scrollTop = Math.max(0, line - 4) * parseFloat(getComputedStyle(area).lineHeight);
+  area.scrollLeft = 0;
+}
+function openEditor() {
+  const area = document.querySelector("textarea[data-lines]");
+  if (!area) return;
+  number(area);
+  const first = document.querySelector("[data-line]");
+  if (first) area.setAttribute("aria-invalid", "true");
+  else area.removeAttribute("aria-invalid");
+  if (first) selectLine(Number(first.dataset.line));
+}
+for (const event of ["input", "scroll"]) {
+  document.addEventListener(event, ({ target }) => {
+    if (target.matches && target.matches("textarea[data-lines]")) number(target);
+  }, true);
+}
+document.addEventListener("click", ({ target }) => {
+  if (target.matches("[data-line]")) selectLine(Number(target.dataset.line));
+});
+document.addEventListener("htmx:afterSettle", openEditor);
+openEditor();
+
 document.addEventListener("announce", (event) => say(event.detail.sentence, event.detail.shown));
 document.addEventListener("htmx:responseError", (event) => {
   const status = event.detail.xhr.status;

@@ -3,6 +3,7 @@
 A new route without a row here fails `test_every_route_has_a_row`.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,22 @@ SERVICE_ACCOUNT: Statuses = (200, 200, 404, 404, 302)
 PEOPLE = "/settings/organization/people"
 AUDIT = "/settings/organization/audit"
 MEMBERS_PATH = "/projects/{project}/settings/members"
+CONNECTIONS = "/projects/<project_id>/connections"
+WORKFLOWS = "/projects/<project_id>/workflows"
+CONNECTIONS_PATH = "/projects/{project}/connections"
+WORKFLOWS_PATH = "/projects/{project}/workflows"
+
+CONNECTION: dict[str, Any] = {
+    "name": "new",
+    "kind": "http",
+    "config": {"base_url": "http://127.0.0.1:9"},
+    "credentials": {"auth": "none"},
+}
+WORKFLOW: dict[str, Any] = {
+    "name": "new",
+    "steps": [{"name": "say", "connection": "chat", "method": "GET", "path": "/"}],
+}
+DOCUMENT = json.dumps(WORKFLOW)
 
 BROWSER: dict[str, Row] = {
     "GET /": Row("/", (302, 302, 302, 302, 302)),
@@ -139,6 +156,60 @@ BROWSER: dict[str, Row] = {
     "POST /projects/<project_id>/settings/members/<user_id>/remove": Row(
         f"{MEMBERS_PATH}/{{mallory}}/remove", PROJECT_ADMINS_DO
     ),
+    # Connections
+    f"GET {CONNECTIONS}": Row(CONNECTIONS_PATH, MEMBERS),
+    f"POST {CONNECTIONS}": Row(
+        CONNECTIONS_PATH,
+        PROJECT_ADMINS_DO,
+        {"name": "new", "kind": "http", "base_url": "http://127.0.0.1:9", "auth": "none"},
+    ),
+    f"GET {CONNECTIONS}/new": Row(f"{CONNECTIONS_PATH}/new", PROJECT_ADMINS),
+    f"GET {CONNECTIONS}/<connection_id>": Row(f"{CONNECTIONS_PATH}/{{connection}}", MEMBERS),
+    f"GET {CONNECTIONS}/<connection_id>/edit": Row(
+        f"{CONNECTIONS_PATH}/{{connection}}/edit", PROJECT_ADMINS
+    ),
+    f"POST {CONNECTIONS}/<connection_id>/edit": Row(
+        f"{CONNECTIONS_PATH}/{{connection}}/edit",
+        PROJECT_ADMINS_DO,
+        {
+            "name": "chat",
+            "kind": "http",
+            "base_url": "http://127.0.0.1:9",
+            "auth": "bearer",
+            "token": "x",
+        },
+    ),
+    f"GET {CONNECTIONS}/<connection_id>/check": Row(
+        f"{CONNECTIONS_PATH}/{{connection}}/check", (302, 302, 302, 302, 302)
+    ),
+    f"POST {CONNECTIONS}/<connection_id>/check": Row(
+        f"{CONNECTIONS_PATH}/{{connection}}/check", PROJECT_ADMINS_DO
+    ),
+    f"GET {CONNECTIONS}/<connection_id>/delete": Row(
+        f"{CONNECTIONS_PATH}/{{connection}}/delete", PROJECT_ADMINS
+    ),
+    f"POST {CONNECTIONS}/<connection_id>/delete": Row(
+        f"{CONNECTIONS_PATH}/{{unused}}/delete", PROJECT_ADMINS_DO
+    ),
+    # Workflows
+    f"GET {WORKFLOWS}": Row(WORKFLOWS_PATH, MEMBERS),
+    f"POST {WORKFLOWS}": Row(WORKFLOWS_PATH, PROJECT_ADMINS_DO, {"document": DOCUMENT}),
+    f"GET {WORKFLOWS}/new": Row(f"{WORKFLOWS_PATH}/new", PROJECT_ADMINS),
+    f"GET {WORKFLOWS}/<workflow_id>": Row(f"{WORKFLOWS_PATH}/{{workflow}}", MEMBERS),
+    f"GET {WORKFLOWS}/<workflow_id>/edit": Row(
+        f"{WORKFLOWS_PATH}/{{workflow}}/edit", PROJECT_ADMINS
+    ),
+    f"POST {WORKFLOWS}/<workflow_id>/edit": Row(
+        f"{WORKFLOWS_PATH}/{{workflow}}/edit",
+        PROJECT_ADMINS_DO,
+        {"document": DOCUMENT, "version": "1"},
+    ),
+    f"GET {WORKFLOWS}/<workflow_id>/delete": Row(
+        f"{WORKFLOWS_PATH}/{{workflow}}/delete", PROJECT_ADMINS
+    ),
+    f"POST {WORKFLOWS}/<workflow_id>/delete": Row(
+        f"{WORKFLOWS_PATH}/{{workflow}}/delete", PROJECT_ADMINS_DO
+    ),
     # People
     f"GET {PEOPLE}": Row(PEOPLE, ADMINS),
     f"POST {PEOPLE}": Row(PEOPLE, ADMINS, {"email": "new@example.org", "role": "admin"}),
@@ -162,17 +233,6 @@ BROWSER: dict[str, Row] = {
     f"GET {AUDIT}/export.csv": Row(f"{AUDIT}/export.csv", (200, 200, 403, 200, 302)),
     f"GET {AUDIT}/export.jsonl": Row(f"{AUDIT}/export.jsonl", (200, 200, 403, 200, 302)),
     f"POST {PEOPLE}/<user_id>/reset-link": Row(f"{PEOPLE}/{{mallory}}/reset-link", ADMINS),
-}
-
-CONNECTION: dict[str, Any] = {
-    "name": "new",
-    "kind": "http",
-    "config": {"base_url": "http://127.0.0.1:9"},
-    "credentials": {"auth": "none"},
-}
-WORKFLOW: dict[str, Any] = {
-    "name": "new",
-    "steps": [{"name": "say", "connection": "chat", "method": "GET", "path": "/"}],
 }
 
 # By keys: personal tokens of an organization admin, a project admin and a member, the key of
@@ -317,7 +377,11 @@ def session_of(world: World, name: str) -> str:
 
 
 def filled(row: Row, names: dict[str, str]) -> tuple[str, dict[str, str]]:
-    form = {key: str(value).format(**names) for key, value in row.form.items()}
+    # A document has braces of its own.
+    form = {
+        key: value if key == "document" else str(value).format(**names)
+        for key, value in row.form.items()
+    }
     return row.path.format(**names), form
 
 

@@ -89,9 +89,9 @@ def _has_tried_much(actor: Actor) -> bool:
     return len(found) == REFUSALS_A_MINUTE
 
 
-def of_key(key: Key) -> list[AuditEvent]:
-    """What was done to this key, the latest first, at most LISTED. For whoever may see it."""
-    query = select(AuditEvent).where(AuditEvent.target_id == key.id)
+def of(target: Key | Connection | Workflow) -> list[AuditEvent]:
+    """What was done to it, the latest first, at most LISTED. For whoever may see it."""
+    query = select(AuditEvent).where(AuditEvent.target_id == target.id)
     return list(db.session.scalars(query.order_by(AuditEvent.id.desc()).limit(LISTED)))
 
 

@@ -9,7 +9,7 @@ from compass.server.config import settings
 from compass.server.core import access, audit, connection_shapes, rows, targets, vault, workflows
 from compass.server.core.access import Actor
 from compass.server.core.clock import now
-from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
+from compass.server.core.errors import Conflict, Findings, Invalid, NotFound, Taken
 from compass.server.core.ids import is_id
 from compass.server.core.models import Connection, ConnectionKind, Project
 from compass.server.core.rows import unique
@@ -182,7 +182,7 @@ def _kind(typed: Any) -> ConnectionKind:
 
 
 def _require_unused(connection: Connection, done: str) -> None:
-    if names := workflows.using(connection):
+    if names := [workflow.name for workflow in workflows.using(connection)]:
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         raise Conflict(f"{connection.name} is used by {listed}, so it can't be {done}.")
 
@@ -213,7 +213,7 @@ def _named_changes(
     return [member for member, is_other in pairs if is_other]
 
 
-def _taken(name: str) -> Conflict:
-    return Conflict(
+def _taken(name: str) -> Taken:
+    return Taken(
         f"There is already a connection named {name} in this project. Choose another name."
     )

@@ -17,6 +17,10 @@ class Conflict(Refusal):
     """The thing is in a state in which this can't be done."""
 
 
+class Taken(Conflict):
+    """Another one has that name."""
+
+
 class Gone(Refusal):
     """It was there once, and its time is over."""
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from compass.server.core import access, audit, definitions, rows
 from compass.server.core.access import Actor
 from compass.server.core.clock import now
 from compass.server.core.definitions import Definition
-from compass.server.core.errors import Conflict, Findings, Invalid, NotFound
+from compass.server.core.errors import Conflict, Findings, Invalid, NotFound, Taken
+from compass.server.core.expressions import escaped
 from compass.server.core.ids import is_id
 from compass.server.core.models import (
     Connection,
@@ -53,10 +54,17 @@ def after(project_id: str, cursor: str | None, limit: int) -> tuple[list[Workflo
     return rows.after(query, Workflow.id, cursor, limit)
 
 
-def replace(actor: Actor, project: Project, workflow_id: str, document: dict[str, Any]) -> Workflow:
+def replace(
+    actor: Actor,
+    project: Project,
+    workflow_id: str,
+    document: dict[str, Any],
+    began_from: int | None = None,
+) -> Workflow:
     """The whole of it, its name too. The same document again changes nothing.
 
-    Raises NotFound, Forbidden, Invalid, and Conflict for a name that is taken.
+    Raises NotFound, Forbidden, Invalid, and Conflict for a name that is taken, and for a version
+    other than the one it `began_from`, if that is told.
     """
     access.require_project_admin(actor, project)
     workflow = get(actor, project.id, workflow_id)
@@ -67,6 +75,11 @@ def replace(actor: Actor, project: Project, workflow_id: str, document: dict[str
     db.session.refresh(workflow)
     if (workflow.name, workflow.definition) == (name, definition.as_json()):
         return workflow
+    if began_from not in {None, workflow.version}:
+        raise Conflict(
+            f"{workflow.name} was changed meanwhile: it is at version {workflow.version}, and you "
+            f"began from version {began_from}."
+        )
     kept = {each.connection_id: each for each in workflow.uses}
     workflow.name, workflow.definition = name, definition.as_json()
     workflow.version += 1
@@ -87,11 +100,27 @@ def delete(actor: Actor, project: Project, workflow_id: str) -> None:
     db.session.flush()
 
 
-def using(connection: Connection) -> list[str]:
-    """The names of the workflows that use it."""
-    query = select(Workflow.name).join(WorkflowConnection)
+def using(connection: Connection) -> list[Workflow]:
+    """The workflows that use it, by name."""
+    query = select(Workflow).join(WorkflowConnection)
     query = query.where(WorkflowConnection.connection_id == connection.id)
     return list(db.session.scalars(query.order_by(Workflow.name)))
+
+
+def connections_of(workflow: Workflow) -> list[Connection]:
+    """Those that it uses, by name."""
+    query = select(Connection).join(WorkflowConnection)
+    query = query.where(WorkflowConnection.workflow_id == workflow.id)
+    return list(db.session.scalars(query.order_by(Connection.name)))
+
+
+def counts(connection_ids: list[str]) -> dict[str, int]:
+    """Connection → how many workflows use it; those that none uses are left out."""
+    which = WorkflowConnection.connection_id
+    query = (
+        select(which, func.count().label("many")).where(which.in_(connection_ids)).group_by(which)
+    )
+    return {row.connection_id: row.many for row in db.session.execute(query)}
 
 
 def _check(project: Project, document: dict[str, Any]) -> tuple[str, Definition, list[str]]:
@@ -105,7 +134,7 @@ def _check(project: Project, document: dict[str, Any]) -> tuple[str, Definition,
     wrong = Findings()
     for member in sorted(set(document) - MEMBERS):
         with wrong:
-            raise Invalid(**{member: f"Unknown. Known are {', '.join(sorted(MEMBERS))}."})
+            raise Invalid(**{escaped(member): f"Unknown. Known are {', '.join(sorted(MEMBERS))}."})
     with wrong:
         typed = document.get("name")
         if not isinstance(typed, str):
@@ -118,7 +147,5 @@ def _check(project: Project, document: dict[str, Any]) -> tuple[str, Definition,
     return name, definition, ids
 
 
-def _taken(name: str) -> Conflict:
-    return Conflict(
-        f"There is already a workflow named {name} in this project. Choose another name."
-    )
+def _taken(name: str) -> Taken:
+    return Taken(f"There is already a workflow named {name} in this project. Choose another name.")

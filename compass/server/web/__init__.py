@@ -19,6 +19,8 @@ from compass.server.web import (  # isort: skip
     projects,  # noqa: F401
     setup,  # noqa: F401
     audit,  # noqa: F401
+    connections,  # noqa: F401
+    workflows,  # noqa: F401
 )
 
 __all__ = ["errors", "init_app"]

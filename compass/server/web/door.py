@@ -168,6 +168,13 @@ def render(partial: str, page: str, status: int = 200, **context: Any) -> Respon
     return flask.make_response(flask.render_template(template, **context), status)
 
 
+def go(url: str) -> AnyResponse:
+    """On to another page, for htmx the whole of it."""
+    if request.htmx:
+        return flask.make_response("", 204, {"HX-Redirect": url})
+    return redirect(url, 303 if request.method == "POST" else 302)
+
+
 def announce(response: Response, sentence: str, shown: bool = True) -> Response:
     """Says it in the page's live region, to the ear alone unless `shown`; app.js listens."""
     event = {"announce": {"sentence": sentence, "shown": shown}}

@@ -188,7 +188,7 @@ def _of(key: Key) -> dict[str, Any]:
     return {
         "key": key,
         "may": _may,
-        "history": audit.of_key(key),
+        "history": audit.of(key),
         "rename_form": RenameForm(name=key.name),
     }
 
