@@ -64,7 +64,7 @@ def prepare(actor: Actor, project_id: str, workflow: str, input_: Any) -> Wanted
 
     `workflow` is an id or a name. Raises NotFound, and Invalid with pointers into the input.
     """
-    found = _workflow(actor, project_id, workflow)
+    found = workflow_of(actor, project_id, workflow)
     check_size(input_)
     input_schema.validate(found.definition["input_schema"], input_)
     return Wanted(project_id, found.id, found.name, found.version, found.definition, input_)
@@ -215,7 +215,8 @@ def _cancel(actor: Actor, run_id: str) -> bool:
     return True
 
 
-def _workflow(actor: Actor, project_id: str, workflow: str) -> Workflow:
+def workflow_of(actor: Actor, project_id: str, workflow: str) -> Workflow:
+    """By its id or name. Raises NotFound."""
     found = None
     if actor.role_in(project_id):
         query = select(Workflow).where(Workflow.project_id == project_id)
