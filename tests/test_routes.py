@@ -270,6 +270,12 @@ KEYS: dict[str, Row] = {
     "DELETE /v1/workflows/<workflow_id>": Row(
         "/v1/workflows/{workflow}", (204, 204, 403, 404, 401)
     ),
+    "GET /v1/runs": Row("/v1/runs", (200, 200, 200, 200, 401)),
+    # In another project there is no such workflow.
+    "POST /v1/runs": Row("/v1/runs", (202, 202, 202, 404, 401), {"workflow": "talk"}),
+    "GET /v1/runs/<run_id>": Row("/v1/runs/{run}", (200, 200, 200, 404, 401)),
+    "GET /v1/runs/<run_id>/events": Row("/v1/runs/{run}/events", (200, 200, 200, 404, 401)),
+    "POST /v1/runs/<run_id>/cancel": Row("/v1/runs/{run}/cancel", (200, 200, 200, 404, 401)),
     "GET /v1/openapi.json": Row("/v1/openapi.json", OPEN),
 }
 
@@ -349,6 +355,7 @@ def place(world: World) -> Place:
             ("connection", "connections", {**CONNECTION, "name": "chat"}),
             ("unused", "connections", {**CONNECTION, "name": "unused"}),
             ("workflow", "workflows", {**WORKFLOW, "name": "talk"}),
+            ("run", "runs", {"workflow": "talk"}),
         )
     }
     invitation, invitation_id = world.invite("dora@example.org")

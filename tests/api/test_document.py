@@ -22,11 +22,12 @@ from tests.world import World
 # What nothing at random would hit. The ids stand for real keys, which each test has its own of;
 # the cursor is newer than any key, so that the pages after it are full.
 LIVE, PERSONAL, REVOKED = (f"key_{number:023}" for number in range(3))
-CONNECTION, WORKFLOW = f"con_{0:023}", f"wfl_{0:023}"
+CONNECTION, WORKFLOW, RUN = f"con_{0:023}", f"wfl_{0:023}", f"run_{0:023}"
 EXAMPLES = {
     "key_id": [LIVE, PERSONAL, REVOKED],
     "connection_id": [CONNECTION],
     "workflow_id": [WORKFLOW],
+    "run_id": [RUN],
 }
 
 # They lead to nowhere: nothing listens on that port.
@@ -45,6 +46,7 @@ BODIES = {
     ("/v1/connections/{connection_id}", "patch"): {"name": "Renamed"},
     ("/v1/workflows", "post"): WORKFLOW_EXAMPLE,
     ("/v1/workflows/{workflow_id}", "put"): {**WORKFLOW_EXAMPLE, "name": "greet again"},
+    ("/v1/runs", "post"): {"workflow": "Greet", "input": {"name": "Ada"}},
 }
 
 # What these take is more than JSON Schema can say: that a text is an address, SQL or JMESPath, and
@@ -103,6 +105,8 @@ class Caller:
         # What the workflows that are tried go with.
         chat = {**CONNECTION_EXAMPLE, "name": "chat"}
         assert world.call("/v1/connections", revoker, "POST", json=chat).status_code == 201
+        greet = {**WORKFLOW_EXAMPLE, "name": "Greet"}
+        assert world.call("/v1/workflows", revoker, "POST", json=greet).status_code == 201
         self.real = {
             LIVE: world.key("Live")[1],
             PERSONAL: world.key("Bob's", type="personal", by="bob", days="90")[1],
@@ -122,9 +126,13 @@ class Caller:
         for name, value in case.path_parameters.items():
             if value in self.real:
                 case.path_parameters[name] = self.real[value]
-        made = {"connection_id": self._connection, "workflow_id": self._workflow}
+        made = {
+            "connection_id": self._connection,
+            "workflow_id": self._workflow,
+            "run_id": self._run,
+        }
         for name, make in made.items():
-            if case.path_parameters.get(name) in {CONNECTION, WORKFLOW}:
+            if case.path_parameters.get(name) in {CONNECTION, WORKFLOW, RUN}:
                 case.path_parameters[name] = make()
 
     def note(self, case: Case, status: int) -> None:
@@ -141,6 +149,10 @@ class Caller:
 
     def _workflow(self) -> str:
         return self._make("workflows", WORKFLOW_EXAMPLE)
+
+    def _run(self) -> str:
+        made = self.world.call("/v1/runs", self.admin, "POST", json={"workflow": "Greet"})
+        return str(made.json["id"])
 
     def _make(self, kind: str, example: dict[str, Any]) -> str:
         self.minted += 1

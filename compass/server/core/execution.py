@@ -27,7 +27,7 @@ from compass.server.core.run_models import (
 from compass.server.core.runs import ONCE_FOR
 from compass.server.db import changed, db
 
-LEASE = timedelta(seconds=15)
+LEASE = timedelta(seconds=10)
 # A run that has waited for so long was not told to any worker.
 UNTOLD_AFTER = timedelta(seconds=2)
 MOST_LOSSES = 3

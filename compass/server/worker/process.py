@@ -26,7 +26,7 @@ log = logging.getLogger("compass.worker")
 
 # How often work is looked for where the queue can't wake anybody: what a run waits for at the most.
 POLL_SECONDS = 0.05
-RENEW_SECONDS = 4.0
+RENEW_SECONDS = 3.0
 SWEEP_SECONDS = 2.0
 RETENTION_SECONDS = 3600.0
 # SIGTERM: a step that is under way has this long to end. The design allows 10 s for all of it.
