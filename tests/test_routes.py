@@ -179,9 +179,6 @@ BROWSER: dict[str, Row] = {
             "token": "x",
         },
     ),
-    f"GET {CONNECTIONS}/<connection_id>/check": Row(
-        f"{CONNECTIONS_PATH}/{{connection}}/check", (302, 302, 302, 302, 302)
-    ),
     f"POST {CONNECTIONS}/<connection_id>/check": Row(
         f"{CONNECTIONS_PATH}/{{connection}}/check", PROJECT_ADMINS_DO
     ),

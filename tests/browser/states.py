@@ -19,6 +19,17 @@ from compass.server.core.clock import now
 from compass.server.core.models import Key
 from compass.server.db import db, transaction
 from tests.browser.test_walk import create, new_name
+from tests.browser.work_states import (
+    check_in_the_list,
+    describe_a_database,
+    lead_elsewhere,
+    open_the_connection_form,
+    open_the_document,
+    save_an_old_version,
+    store_nothing,
+    work,
+    write_mistakes,
+)
 from tests.conftest import dispose, make_settings
 from tests.servers import Server, serving
 from tests.world import PASSWORD, PATH, World
@@ -129,6 +140,7 @@ def populated(server: Server, bare: Server, chromium: Browser) -> Place:
         "revoked_invitation": used,
         "reset": world.reset_link("erin"),
     }
+    ids |= work(world, secret, LONG)
     return Place(server.url, bare.setup_link, world, ids, chromium)
 
 
@@ -335,6 +347,9 @@ KEYS = "{root}" + PATH
 AUDIT = "{root}/settings/organization/audit"
 PEOPLE_URL = "{root}" + PEOPLE
 PROJECT = "{root}/projects/{project}/settings"
+CONNECTIONS = "{root}/projects/{project}/connections"
+WORKFLOWS = "{root}/projects/{project}/workflows"
+EMPTY = "{root}/projects/{without}"
 
 STATES = [
     State("setup", "{setup}", who=None),
@@ -426,6 +441,31 @@ STATES = [
     State("member form error", PROJECT + "/members", add_a_stranger),
     State("question to remove", PROJECT + "/members/{bob}/remove", who="alice"),
     State("question to leave", PROJECT + "/members/{bob}/remove"),
+    State("connections", CONNECTIONS),
+    State("connections, read", EMPTY + "/connections", who="dora"),
+    State("no connections", EMPTY + "/connections", who="alice"),
+    State("connection form", CONNECTIONS, open_the_connection_form),
+    State("connection form, database", CONNECTIONS, describe_a_database),
+    State("connection form error", CONNECTIONS, store_nothing),
+    State("connection checked in the list", CONNECTIONS, check_in_the_list),
+    State("connection", CONNECTIONS + "/{chat}"),
+    State("connection to a database", CONNECTIONS + "/{warehouse}"),
+    State("connection edited", CONNECTIONS + "/{chat}/edit"),
+    State("database edited", CONNECTIONS + "/{warehouse}/edit"),
+    State("connection moved", CONNECTIONS + "/{chat}/edit", lead_elsewhere),
+    State("connection in use", CONNECTIONS + "/{chat}/delete"),
+    State("question to delete a connection", CONNECTIONS + "/{unused}/delete"),
+    State("workflows", WORKFLOWS),
+    State("workflows, read", EMPTY + "/workflows", who="dora"),
+    State("no workflows", EMPTY + "/workflows", who="alice"),
+    State("workflow", WORKFLOWS + "/{workflow}"),
+    State("workflow's document", WORKFLOWS + "/{workflow}", open_the_document),
+    State("workflow form", WORKFLOWS + "/new"),
+    State("workflow form without connections", EMPTY + "/workflows/new", who="alice"),
+    State("workflow form error", WORKFLOWS + "/new", write_mistakes),
+    State("workflow edited", WORKFLOWS + "/{workflow}/edit"),
+    State("workflow edited by two", WORKFLOWS + "/{workflow}/edit", save_an_old_version),
+    State("question to delete a workflow", WORKFLOWS + "/{workflow}/delete"),
     State("not found", "{root}/nowhere", status=404),
     State("not found, signed out", "{root}/docs/nowhere", who=None, status=404),
     State("guide", "{root}/docs/authentication"),

@@ -120,6 +120,24 @@ def _created_user(left: dict[str, Any]) -> str:
     return (", an administrator" if admin or setup else "") + (", the first one" if setup else "")
 
 
+def _kind(left: dict[str, Any]) -> str:
+    return f": {left.pop('kind')}" if "kind" in left else ""
+
+
+def _changed_members(left: dict[str, Any]) -> str:
+    return f": {left.pop('changed')}" if "changed" in left else ""
+
+
+def _checked(left: dict[str, Any]) -> str:
+    if "ok" not in left:
+        return ""
+    return ": it works" if left.pop("ok") else ": it does not work"
+
+
+def _version(left: dict[str, Any]) -> str:
+    return f": version {left.pop('version')}" if "version" in left else ""
+
+
 def _refused(left: dict[str, Any]) -> str:
     told = f" to {left.pop('route').replace('_', ' ')}" if "route" in left else ""
     return told + (f": {left.pop('reason')}" if "reason" in left else "")
@@ -131,6 +149,10 @@ _TAILS: dict[str, Callable[[dict[str, Any]], str]] = {
     "key.rotated": _rotated,
     "key.overlap_ended": _old_secret,
     "key.rotation_taken_back": _new_secret,
+    "connection.created": _kind,
+    "connection.changed": _changed_members,
+    "connection.checked": _checked,
+    "workflow.changed": _version,
     "project.renamed": _renamed,
     "member.added": _member,
     "member.role_changed": _member,

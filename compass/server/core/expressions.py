@@ -152,7 +152,7 @@ def _compile(expression: str) -> Any:
     try:
         return jmespath.compile(expression)
     except (JMESPathError, RecursionError, ValueError) as error:
-        reason = str(error).partition("\n")[0][:200]
+        reason = _reason(error)
         raise ExpressionError(
             f"{OPEN} {expression[:80]} {CLOSE} is no JMESPath: {reason}"
         ) from None
@@ -163,10 +163,15 @@ def _evaluate(expression: str, context: Json, budget: Budget) -> Json:
     try:
         return budget.keep(_Bounded(budget).visit(compiled.parsed, context))
     except (JMESPathError, RecursionError, ValueError, TypeError, OverflowError) as error:
-        reason = str(error).partition("\n")[0][:200]
+        reason = _reason(error)
         raise ExpressionError(
             f"{OPEN} {expression[:80]} {CLOSE} can't be worked out: {reason}"
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Its first line: the others draw the expression again, with a mark below it."""
+    return str(error).partition("\n")[0].removesuffix(", for expression:").rstrip(": ")[:200]
 
 
 def _fill(text: str, context: Json, budget: Budget, encode: Callable[[Json], str]) -> Json:

@@ -7,6 +7,7 @@ from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from compass.server.core import access, audit, connections, workflows
+from compass.server.core.connection_shapes import SSL_MODES
 from compass.server.core.errors import Conflict, Invalid, Taken
 from compass.server.core.ids import is_id
 from compass.server.core.models import Connection, Project
@@ -38,7 +39,6 @@ def create_connection(project_id: str) -> AnyResponse:
     try:
         with transaction():
             project = enter_project(project_id)
-            access.require_project_admin(me(), project)
             connection = connections.create(me(), project, **connection_form.draft(form))
     except (Invalid, Taken) as refusal:
         connection_form.show(form, refusal)
@@ -74,7 +74,6 @@ def change_connection(project_id: str, connection_id: str) -> AnyResponse:
     try:
         with transaction():
             project = enter_project(project_id)
-            access.require_project_admin(me(), project)
             wanted = connection_form.change(form)
             connection = connections.change(me(), project, connection_id, wanted)
     except (Invalid, Conflict) as refusal:
@@ -87,12 +86,6 @@ def change_connection(project_id: str, connection_id: str) -> AnyResponse:
         return _edit(project, connections.get(me(), project.id, connection_id), form, 422)
     flash(f"{connection.name} was saved.")
     return go(_url("web.show_connection", connection))
-
-
-@web.get(f"{PATH}/<connection_id>/check")
-def reload_check(project_id: str, connection_id: str) -> AnyResponse:
-    """Where a reload of what comes below leads."""
-    return go(url_for("web.show_connection", project_id=project_id, connection_id=connection_id))
 
 
 @web.post(f"{PATH}/<connection_id>/check")
@@ -142,6 +135,7 @@ def _list(
         status,
         form=form,
         opened=opened,
+        sslmodes=SSL_MODES,
         connections=found,
         older=older,
         cursor=cursor,
@@ -153,8 +147,8 @@ def _list(
 def _edit(
     project: Project, connection: Connection, form: ConnectionForm, status: int = 200
 ) -> Response:
-    shown = _of(project, connection)
-    return render("connections/_form.html", "connections/edit.html", status, form=form, **shown)
+    shown = {"form": form, "sslmodes": SSL_MODES, **_of(project, connection)}
+    return render("connections/_form.html", "connections/edit.html", status, **shown)
 
 
 def _delete(project: Project, connection: Connection, status: int = 200) -> Response:

@@ -13,8 +13,8 @@ from compass.server.core.ids import is_id
 from compass.server.core.models import Project, Workflow
 from compass.server.db import transaction
 from compass.server.web import documents, drawing, examples, refusals
-from compass.server.web.documents import UnreadableError
-from compass.server.web.door import enter_project, go, me, render, web
+from compass.server.web.documents import Finding, UnreadableError
+from compass.server.web.door import announce, enter_project, go, me, render, web
 from compass.server.web.projects import about
 
 PATH = "/projects/<project_id>/workflows"
@@ -148,15 +148,24 @@ def _refuse(
     workflow = workflows.get(me(), project.id, workflow_id) if workflow_id else None
     form.document.data = text
     if isinstance(refusal, UnreadableError):
-        return _edit(project, workflow, form, 422, findings=refusal.findings)
+        return _with_findings(project, workflow, form, refusal.findings)
     refusals.note(refusal, 422)
     if isinstance(refusal, Taken):
         refusal = Invalid(name=str(refusal))
     if isinstance(refusal, Invalid):
-        return _edit(project, workflow, form, 422, findings=documents.findings(text, refusal))
+        return _with_findings(project, workflow, form, documents.findings(text, refusal))
     # Saved once more it takes the place of what the other one wrote.
     form.version.data = str(workflow.version) if workflow else ""
     return _edit(project, workflow, form, 422, conflict=str(refusal))
+
+
+def _with_findings(
+    project: Project, workflow: Workflow | None, form: WorkflowForm, findings: list[Finding]
+) -> Response:
+    response = _edit(project, workflow, form, 422, findings=findings)
+    first = findings[0]
+    words = f"{len(findings)} to be mended. The first, in line {first.line}: {first.words}"
+    return announce(response, words, shown=False)
 
 
 def _edit(
