@@ -39,17 +39,28 @@ class Page:
 def page(wanted: Filter, before: str = "", after: str = "") -> Page:
     """The runs before or after this id, else the newest; and so where there are none there."""
     if after:
-        runs = _runs(wanted, _SOME.where(Run.id > after).order_by(Run.id))
+        runs = _runs(query(wanted).where(Run.id > after).order_by(Run.id))
         # Of less than a page the newest one is the whole.
         if len(runs) >= PAGE_SIZE:
             shown = runs[PAGE_SIZE - 1 :: -1]
             return Page(shown, shown[0].id if len(runs) > PAGE_SIZE else None, shown[-1].id)
-    some = _SOME.order_by(Run.id.desc())
-    runs = _runs(wanted, some.where(Run.id < before) if before else some)
+    some = query(wanted).order_by(Run.id.desc())
+    runs = _runs(some.where(Run.id < before) if before else some)
     if before and not runs:
         return page(wanted)
     shown, more = runs[:PAGE_SIZE], len(runs) > PAGE_SIZE
     return Page(shown, shown[0].id if before else None, shown[-1].id if more else None)
+
+
+def query(wanted: Filter) -> Select[Run]:
+    """What of them a row shows: their inputs and outputs may be large."""
+    some = select(Run).options(load_only(*_SHOWN, raiseload=True))
+    some = some.where(Run.project_id == wanted.project_id)
+    if wanted.status is not None:
+        some = some.where(Run.status == wanted.status)
+    if wanted.workflow_id is not None:
+        some = some.where(Run.workflow_id == wanted.workflow_id)
+    return some
 
 
 def any_in(project_id: str) -> bool:
@@ -72,13 +83,5 @@ def last_name(project_id: str, workflow_id: str) -> str | None:
     return db.session.scalar(query.order_by(Run.id.desc()).limit(1))
 
 
-_SOME = select(Run).options(load_only(*_SHOWN, raiseload=True)).limit(PAGE_SIZE + 1)
-
-
-def _runs(wanted: Filter, query: Select[Run]) -> list[Run]:
-    query = query.where(Run.project_id == wanted.project_id)
-    if wanted.status is not None:
-        query = query.where(Run.status == wanted.status)
-    if wanted.workflow_id is not None:
-        query = query.where(Run.workflow_id == wanted.workflow_id)
-    return list(db.session.scalars(query))
+def _runs(some: Select[Run]) -> list[Run]:
+    return list(db.session.scalars(some.limit(PAGE_SIZE + 1)))

@@ -69,7 +69,9 @@ class Field:
         kind = ["a whole number"] if "integer" in _types(self.schema) else []
         if words := "; ".join([*kind, *rules(self.schema)]):
             said.append(f"{words[0].upper()}{words[1:]}.")
-        said.append(_HELP.get("json" if self.kind == "json" else str(self.schema.get("format")), ""))
+        said.append(
+            _HELP.get("json" if self.kind == "json" else str(self.schema.get("format")), "")
+        )
         return " ".join(filter(None, said))
 
     def value(self) -> Json:
