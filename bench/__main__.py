@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from bench import audit, load, pages, requests, start
+from bench import audit, load, pages, requests, runs, start
 from bench.run import Run, say
 from bench.table import Figure, table, verdict
 
 _PAGES = ("page", "first-visit")
-_NAMES = (*requests.COMPARISONS, *_PAGES, "audit", "start")
+_NAMES = (*requests.COMPARISONS, *_PAGES, "audit", "runs", "start")
 _VERSIONS = ("granian", "flask", "django", "django-rest-knox", "djangorestframework-api-key")
 
 
@@ -23,7 +23,7 @@ _VERSIONS = ("granian", "flask", "django", "django-rest-knox", "djangorestframew
 def main(quick: bool, only: str | None) -> None:
     """Measures Compass beside bare Flask, django-rest-knox and djangorestframework-api-key."""
     names = [only] if only else list(_NAMES)
-    if any(name in requests.COMPARISONS for name in names):
+    if any(name in requests.COMPARISONS or name == "runs" for name in names):
         load.require_wrk()
     with tempfile.TemporaryDirectory(prefix="compass-bench-") as folder:
         run = (Run.quick if quick else Run.full)(Path(folder))
@@ -40,6 +40,8 @@ def _measure(run: Run, names: list[str]) -> list[Figure]:
         figures += pages.measure(run, shown)
     if "audit" in names:
         figures += audit.measure(run)
+    if "runs" in names:
+        figures += runs.measure(run)
     if "start" in names:
         figures += start.measure(run)
     return figures

@@ -21,6 +21,9 @@ class Run:
     starts: int
     many_keys: int
     events: int
+    dispatches: int
+    stream_seconds: int
+    rest_seconds: int
 
     @classmethod
     def full(cls, folder: Path) -> "Run":
@@ -33,6 +36,9 @@ class Run:
             starts=5,
             many_keys=1_000_000,
             events=1_000_000,
+            dispatches=200,
+            stream_seconds=60,
+            rest_seconds=20,
         )
 
     @classmethod
@@ -47,6 +53,9 @@ class Run:
             starts=3,
             many_keys=100_000,
             events=100_000,
+            dispatches=50,
+            stream_seconds=12,
+            rest_seconds=5,
         )
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -27,10 +27,10 @@ def compass_command(port: int) -> list[str]:
 
 
 @contextmanager
-def compass(home: Path) -> Iterator[str]:
+def compass(home: Path, log: Path | None = None) -> Iterator[str]:
     """The address of Compass with everything by default but the limit's number."""
     port = free_port()
-    with running(compass_command(port), compass_environment(home)) as process:
+    with running(compass_command(port), compass_environment(home), log) as process:
         yield _when_up(process, port, "/readyz")
 
 
@@ -45,14 +45,19 @@ def other(target: str, **settings: str) -> Iterator[str]:
 
 
 @contextmanager
-def running(command: list[str], environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+def running(
+    command: list[str], environment: dict[str, str], log: Path | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that is ended at the end. What it prints is of no interest, its errors are."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with log.open("w") if log else nullcontext() as errors:
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=errors
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def _when_up(process: "subprocess.Popen[bytes]", port: int, path: str) -> str:

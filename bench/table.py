@@ -7,7 +7,11 @@ from dataclasses import dataclass
 # How the values of each unit are written.
 _FORMATS = {
     "requests/s": "{:,.0f}",
+    "runs/s": "{:,.0f}",
     "ratio": "{:.2f}",
+    "lines": "{:.0f}",
+    "%": "{:.2f}",
+    "MB": "{:.0f}",
     "ms": "{:.1f}",
     "bytes": "{:,.0f}",
     "s": "{:.2f}",

@@ -1,13 +1,13 @@
 """A database as a connection's target: on TCP, and with a password. The tests' own PostgreSQL
 listens at a socket's folder alone and trusts whoever comes in by it."""
 
-import os
+import select
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
@@ -23,7 +23,7 @@ class Warehouse:
 
     port: int
     owner: URL
-    falls_silent: threading.Event = field(default_factory=threading.Event)
+    falls_silent: Event = field(default_factory=Event)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def a_warehouse(postgres: URL) -> Iterator[Warehouse]:
     folder = str(postgres.query["host"])
     with socket.create_server(("127.0.0.1", 0)) as door:
         warehouse = Warehouse(door.getsockname()[1], postgres)
-        threading.Thread(target=_let_in, args=(door, folder, warehouse), daemon=True).start()
+        Thread(target=_let_in, args=(door, folder, warehouse), daemon=True).start()
         yield warehouse
         door.shutdown(socket.SHUT_RDWR)
     with psycopg.connect(_plain(postgres), autocommit=True) as owner:
@@ -64,24 +64,25 @@ def a_warehouse(postgres: URL) -> Iterator[Warehouse]:
 
 
 def _let_in(door: socket.socket, folder: str, warehouse: Warehouse) -> None:
-    """Carries bytes between TCP and the server's socket, until the door is shut."""
+    """Until the door is shut."""
     with suppress(OSError):
         while True:
             guest, _ = door.accept()
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(os.path.join(folder, ".s.PGSQL.5432"))
-            for source, sink in ((guest, server), (server, guest)):
-                threading.Thread(target=_carry, args=(source, sink, warehouse), daemon=True).start()
+            Thread(target=_carry, args=(guest, folder, warehouse), daemon=True).start()
 
 
-def _carry(source: socket.socket, sink: socket.socket, warehouse: Warehouse) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            if source.family != socket.AF_UNIX or not warehouse.falls_silent.is_set():
-                sink.sendall(data)
-    for each in (source, sink):
-        with suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
+def _carry(guest: socket.socket, folder: str, warehouse: Warehouse) -> None:
+    """Bytes between TCP and the server's socket, until one of the two hangs up."""
+    with guest, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+        server.connect(f"{folder}/.s.PGSQL.5432")
+        while True:
+            for source in select.select([guest, server], [], [])[0]:
+                if not (data := source.recv(65536)):
+                    return
+                if source is guest:
+                    server.sendall(data)
+                elif not warehouse.falls_silent.is_set():
+                    guest.sendall(data)
 
 
 def _plain(url: URL) -> str:

@@ -24,6 +24,7 @@ from compass.server.core.keys import WITH_PEOPLE, Draft
 from compass.server.core.models import Key, KeyType, Role
 from compass.server.db import db, transaction
 from compass.server.serve import run_worker, serve
+from compass.server.vault_commands import vault
 
 OPERATOR = Operator()
 
@@ -38,6 +39,7 @@ cli.params.clear()
 cli.add_command(serve)
 cli.add_command(run_worker)
 cli.add_command(schema_commands)
+cli.add_command(vault)
 
 
 @cli.group()

@@ -1,8 +1,8 @@
-"""The database: one engine for SQLite and PostgreSQL, and the two ways to write.
+"""The database: one engine for SQLite and PostgreSQL, and the ways to write.
 
 `transaction()` is how a door changes something: everything in it commits together or not
-at all. `brief()` is for facts of use (last used, last seen), which are written on the side
-and rather not at all than late.
+at all; `writing()` is the same for workers. `brief()` is for facts of use (last used, last
+seen), which are written on the side and rather not at all than late.
 """
 
 from collections import namedtuple
@@ -142,6 +142,15 @@ def transaction() -> Iterator[Session]:
     except BaseException:
         session.rollback()
         raise
+
+
+@contextmanager
+def writing() -> Iterator[Connection]:
+    """A write transaction without a session: for who writes often and knows the statements."""
+    with db.engine.connect() as connection:
+        connection.execution_options(writes=True)
+        with connection.begin():
+            yield connection
 
 
 @contextmanager

@@ -44,6 +44,7 @@ CONNECTIONS = 8192
 IDLE_SECONDS = 10
 # From the command to its worker processes.
 _THREADS_VARIABLE = "_COMPASS_THREADS"
+_PARENT_VARIABLE = "_COMPASS_PARENT"
 
 
 @click.command()
@@ -62,6 +63,7 @@ def serve(
     with _as_lines():
         _prepare(settings, host, port)
     os.environ[_THREADS_VARIABLE] = str(threads)
+    os.environ[_PARENT_VARIABLE] = str(os.getpid())
     _allow_connections()
     runner = None if no_worker else _Runner()
     try:
@@ -191,7 +193,9 @@ class _Server(Granian):  # type: ignore[misc, valid-type]
 def web_worker() -> "WSGIApplication":
     """What each web worker process runs."""
     app = create_app()
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    # By what it says of itself: one that was killed meanwhile is not our parent any more.
+    parent = int(os.environ[_PARENT_VARIABLE])
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     readers = int(os.environ[_THREADS_VARIABLE]) - 1
     settings: Settings = app.config["COMPASS"]
     waits_for_nothing = settings.is_sqlite and settings.rate_limit_storage == "memory://"

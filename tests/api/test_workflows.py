@@ -148,6 +148,8 @@ def step(number: int, **members: Any) -> dict[str, Any]:
         (step(1, path="//evil.example"), "/steps/1/path", "Leave out //"),
         (step(1, path="/a/../../b"), "/steps/1/path", "Leave out //"),
         (step(1, path="/a/%2e%2e/b"), "/steps/1/path", "Leave out //"),
+        (step(1, path="/a/..;x/b"), "/steps/1/path", "Leave out //"),
+        (step(1, path="/{{ input.day }}/..%20/b"), "/steps/1/path", "Leave out //"),
         (step(1, path="/a%252F%252e%252e%252Fb"), "/steps/1/path", "Leave out //"),
         (step(1, path="/a\\b"), "/steps/1/path", "backslashes"),
         (step(1, path="/a%5Cb"), "/steps/1/path", "backslashes"),

@@ -65,6 +65,9 @@ TO_REACH = [
     "two secrets",
     "open menu",
     "audit log, filtered",
+    "connection form, database",
+    "workflow",
+    "workflow form error",
 ]
 
 # What is there to be reached. Of radio buttons Tab reaches the one that is chosen, or the first.

@@ -41,7 +41,7 @@ def open_the_connection_form(page: Page) -> None:
 def describe_a_database(page: Page) -> None:
     open_the_connection_form(page)
     page.get_by_role("radio", name="PostgreSQL").check()
-    expect(page.get_by_label("Database")).to_be_visible()
+    expect(page.get_by_label("Database", exact=True)).to_be_visible()
     expect(page.get_by_label("Base URL")).to_be_hidden()
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,7 +32,7 @@ class Fleet:
     """Two workers and a server without one. Whatever ends is started again."""
 
     def __init__(self, home: Path, env: dict[str, str]):
-        self.port = free_port()
+        self.port, self._home = free_port(), home
         self._log = (home.parent / "fleet.log").open("a")
         self._env = clean_environment(COMPASS_HOME=str(home), **env)
         worker = [sys.executable, "-m", "compass.server.worker", "4"]
@@ -59,6 +60,18 @@ class Fleet:
         for process in self.processes:
             process.wait(timeout=30)
         self._log.close()
+        wait_until(lambda: not self._left_over())
+
+    def _left_over(self) -> list[Path]:
+        """Processes that outlived whatever started them."""
+        mark = f"COMPASS_HOME={self._home}".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            # It may be gone by now.
+            with suppress(OSError):
+                if mark in (process / "environ").read_bytes():
+                    found.append(process)
+        return found
 
     def _keep(self) -> None:
         while not self._ending.wait(0.05):

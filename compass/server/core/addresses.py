@@ -7,8 +7,11 @@ its mind in between (DNS rebinding).
 
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 from compass.server.config import settings
+from compass.server.core.step_error import Deadline
 
 # RFC 3927 and RFC 4291, section 2.5.6, where nearly all clouds have it; and where the others do.
 _METADATA = tuple(
@@ -26,13 +29,9 @@ class UnreachableError(Exception):
         self.code = code
 
 
-def resolve(host: str, port: int) -> list[str]:
-    """The addresses to connect to, one after the other. Raises UnreachableError."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise UnreachableError(f"The name {host} is not known.") from None
-    addresses = [str(each[4][0]) for each in found]
+def resolve(host: str, port: int, deadline: Deadline) -> list[str]:
+    """The addresses to connect to, one after the other. Raises UnreachableError, TimeoutError."""
+    addresses = [host] if _is_address(host) else _look_up(host, port, deadline)
     if not settings().allow_metadata and any(map(is_metadata, addresses)):
         raise UnreachableError(
             f"{host} is an address that machines get their own credentials from (link-local). "
@@ -40,6 +39,36 @@ def resolve(host: str, port: int) -> list[str]:
             "refused_address",
         )
     return list(dict.fromkeys(addresses))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        # Also of other spellings, such as 0x7f.1, which the look-up understands.
+        return False
+    return True
+
+
+def _look_up(host: str, port: int, deadline: Deadline) -> list[str]:
+    """In a thread of its own: what asks the name servers can't be hurried."""
+    answers: SimpleQueue[list[str]] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            found = []
+        answers.put([str(each[4][0]) for each in found])
+
+    Thread(target=ask, name="look-up", daemon=True).start()
+    try:
+        addresses = answers.get(timeout=deadline.left())
+    except Empty:
+        raise TimeoutError from None
+    if not addresses:
+        raise UnreachableError(f"The name {host} is not known.")
+    return addresses
 
 
 def is_metadata(address: str) -> bool:

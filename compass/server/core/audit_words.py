@@ -21,6 +21,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
     "workflow.created": ("Created", "a workflow"),
     "workflow.changed": ("Changed", "a workflow"),
     "workflow.deleted": ("Deleted", "a workflow"),
+    "vault.rotated": ("Sealed anew", "the credentials of connections"),
     "project.created": ("Created", "a project"),
     "project.renamed": ("Renamed", "a project"),
     "project.described": ("Described", "a project"),
@@ -50,7 +51,7 @@ ACTIONS: dict[str, tuple[str, str]] = {
 # In the order in which they are offered, each with the nouns that its actions begin with.
 GROUPS = {
     "Keys": {"key"},
-    "Work": {"connection", "workflow"},
+    "Work": {"connection", "workflow", "vault"},
     "Projects": {"project", "member"},
     "People": {"user", "invitation"},
     "Access": {"login", "session", "sessions", "access"},
@@ -143,6 +144,10 @@ def _refused(left: dict[str, Any]) -> str:
     return told + (f": {left.pop('reason')}" if "reason" in left else "")
 
 
+def _resealed(left: dict[str, Any]) -> str:
+    return f": {_many(left.pop('resealed'), 'connection')}" if "resealed" in left else ""
+
+
 _TAILS: dict[str, Callable[[dict[str, Any]], str]] = {
     "key.created": _created_key,
     "key.renamed": _renamed,
@@ -159,6 +164,7 @@ _TAILS: dict[str, Callable[[dict[str, Any]], str]] = {
     "member.removed": _member,
     "user.created": _created_user,
     "user.renamed": _renamed,
+    "vault.rotated": _resealed,
     "access.refused": _refused,
 }
 

@@ -192,8 +192,9 @@ def _check_request(place: str, step: Members, wrong: Findings) -> None:
         path = step.get("path")
         if not isinstance(path, str) or not path.startswith("/") or len(path) > 2000:
             _wrong(f"{place}/path", "Give a path that begins with /, under the connection's base.")
-        fixed = "".join(text for is_one, text in expressions.parse(path) if not is_one)
-        if reason := what_leaves(fixed):
+        # Whatever is filled in is looked at when it is known.
+        likely = "".join("x" if is_one else text for is_one, text in expressions.parse(path))
+        if reason := what_leaves(likely):
             _wrong(f"{place}/path", reason)
     with wrong:
         query = step.get("query", {})
@@ -223,12 +224,13 @@ def what_leaves(path: str) -> str | None:
     """
     seen = path
     for _ in range(4):
-        if "\\" in seen or any(ord(char) < 33 or ord(char) == 127 for char in seen):
-            return "Leave out backslashes, blanks and control characters."
+        if "\\" in seen or any(ord(char) < 32 or ord(char) == 127 for char in seen):
+            return "Leave out backslashes and control characters."
         if "?" in seen or "#" in seen:
             return "Leave out ? and #: give a query as query."
-        segments = seen.split("/")[1:]
-        if any(each in {".", ".."} for each in segments) or "" in segments[:-1]:
+        # Some servers take blanks and dots at a folder's end, or what follows a semicolon, away.
+        folders = [each.partition(";")[0].rstrip(" .") for each in seen.split("/")[1:]]
+        if "" in folders[:-1] or (not folders[-1] and not seen.endswith("/")):
             return "Leave out //, . and .. as folders: a path stays under the connection's base."
         decoded = unquote(seen)
         if decoded == seen:

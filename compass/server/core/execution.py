@@ -3,18 +3,32 @@ UPDATE, holds it by a lease, and numbers its attempt, by which every later write
 
 What a step gave is recorded before the next one starts, so that whoever takes the run after a lost
 worker goes on behind the last step that ended.
+
+Workers do little else all day, so these statements are built once and go without a session: each
+function that writes takes the connection of the caller's transaction.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    or_,
+    select,
+    update,
+)
 
-from compass.server.core import run_events
+from compass.server.core import models, run_events
 from compass.server.core.clock import now
 from compass.server.core.ids import lowest
-from compass.server.core.models import Connection
+from compass.server.core.run_events import Happened
 from compass.server.core.run_models import (
     IS_UNFINISHED,
     UNFINISHED,
@@ -25,7 +39,7 @@ from compass.server.core.run_models import (
     RunStatus,
 )
 from compass.server.core.runs import ONCE_FOR
-from compass.server.db import changed, db
+from compass.server.db import LookUp, db
 
 LEASE = timedelta(seconds=10)
 # A run that has waited for so long was not told to any worker.
@@ -67,131 +81,118 @@ class Claim:
         return {"input": self.input, "steps": self.results}
 
 
-@dataclass(frozen=True)
-class Happened:
-    """An event to be recorded."""
-
-    type: EventType
-    step: str | None = None
-    data: Json | None = None
-
-
-def claim(run_id: str) -> Claim | None:
-    """Takes a run that waits, or whose worker was lost; None for one that can't be had.
+def claim(connection: Connection, seen: Any) -> Claim | None:
+    """Takes a run that waits, or whose worker was lost, as it was `seen`; None where it is not like
+    that any more.
 
     One that was to be cancelled, or has lost too many workers, ends here.
     """
-    moment = now()
-    seen = db.session.execute(select(*_SEEN).where(Run.id == run_id, _is_free(moment))).first()
-    if seen is None:
-        return None
     was_lost = seen.status is RunStatus.RUNNING
     attempt, losses = seen.attempt + 1, seen.losses + was_lost
-    mine = update(Run).where(
-        Run.id == run_id, Run.attempt == seen.attempt, Run.status == seen.status, _is_free(moment)
+    definition = seen.definition
+    taken = Claim(
+        seen.id, seen.project_id, attempt, seen.input, definition["steps"], definition["output"]
     )
+    events = [Happened(EventType.LEASE_EXPIRED, data={"attempt": seen.attempt})] if was_lost else []
+    moment = now()
     values = {
-        "status": RunStatus.RUNNING,
         "attempt": attempt,
         "losses": losses,
+        "status": RunStatus.RUNNING,
         "lease_until": moment + LEASE,
         "started_at": seen.started_at or moment,
     }
-    if not changed(mine.values(values)):
-        return None
-    definition = seen.definition
-    taken = Claim(
-        run_id, seen.project_id, attempt, seen.input, definition["steps"], definition["output"]
-    )
-    events = [Happened(EventType.LEASE_EXPIRED, data={"attempt": seen.attempt})] if was_lost else []
+    is_over = True
     if losses >= MOST_LOSSES:
-        _give_up(taken, events, losses)
+        values |= _given_up(losses)
+        reason = {"code": values["error_code"], "message": values["error_message"]}
+        events.append(Happened(EventType.FAILED, data=reason))
+    elif seen.cancel_requested_at is not None:
+        values |= _over(RunStatus.CANCELLED)
+        events.append(Happened(EventType.CANCELLED))
+    else:
+        is_over = False
+        if seen.attempt > 0:
+            taken.results = _results(connection, seen.id)
+        events += [Happened(EventType.STARTED, data={"attempt": attempt}), *_starting(taken)]
+    as_seen = {"of": seen.id, "held": seen.attempt, "was": seen.status, "moment": moment}
+    found = connection.execute(
+        _changing(_FREE, *values), {**as_seen, **values, "events": len(events)}
+    ).first()
+    if found is None:
         return None
-    if seen.cancel_requested_at is not None:
-        _end(taken, RunStatus.CANCELLED, [*events, Happened(EventType.CANCELLED)])
-        return None
-    if seen.attempt > 0:
-        taken.results = _results(run_id)
-    events.append(Happened(EventType.STARTED, data={"attempt": attempt}))
-    record(taken, [*events, *_starting(taken)])
-    return taken
+    run_events.add(connection, seen.id, found.last_seq, events)
+    return None if is_over else taken
 
 
-def record(claim: Claim, events: list[Happened], **values: Any) -> bool:
+def record(connection: Connection, claim: Claim, events: list[Happened], **values: Any) -> bool:
     """Whether it is to be cancelled. Renews the lease. Raises LostError, having written nothing."""
-    same = update(Run).where(
-        Run.id == claim.id, Run.attempt == claim.attempt, Run.status == RunStatus.RUNNING
-    )
-    values = {"lease_until": now() + LEASE, "last_seq": Run.last_seq + len(events), **values}
-    held = db.session.execute(
-        same.values(values).returning(Run.last_seq, Run.cancel_requested_at),
-        execution_options={"synchronize_session": False},
+    values = {"lease_until": now() + LEASE, **values}
+    held = connection.execute(
+        _changing(_HELD, *values),
+        {"of": claim.id, "held": claim.attempt, **values, "events": len(events)},
     ).first()
     if held is None:
         raise LostError
-    for seq, event in enumerate(events, held.last_seq - len(events) + 1):
-        run_events.add(claim.id, seq, event.type, event.step, event.data)
+    if events:
+        run_events.add(connection, claim.id, held.last_seq, events)
     return held.cancel_requested_at is not None
 
 
-def record_step(claim: Claim, step: str, result: Json, told: Json) -> bool:
+def record_step(
+    connection: Connection, claim: Claim, step: str, result: Json, told: dict[str, Json]
+) -> bool:
     """Keeps what a step that is not the last gave, and starts the next one.
 
     False where the run was cancelled instead. Raises LostError.
     """
     claim.results[step] = result
-    done = Happened(EventType.STEP_SUCCEEDED, step, {"answered": result, **told})
-    if record(claim, [done]):
-        _end(claim, RunStatus.CANCELLED, [Happened(EventType.CANCELLED)])
+    if record(connection, claim, [_done(step, result, told)]):
+        ended = Happened(EventType.CANCELLED)
+        record(connection, claim, [ended], **_over(RunStatus.CANCELLED))
         return False
-    record(claim, _starting(claim))
+    record(connection, claim, _starting(claim))
     return True
 
 
-def succeed(claim: Claim, step: str, result: Json, told: Json, output: Json) -> None:
+def succeed(
+    connection: Connection, claim: Claim, step: str, result: Json, told: Json, output: Json
+) -> None:
     """Keeps what the last step gave, and the run's output. Raises LostError."""
-    done = Happened(EventType.STEP_SUCCEEDED, step, {"answered": result, **told})
-    _end(claim, RunStatus.SUCCEEDED, [done, Happened(EventType.SUCCEEDED)], output=output)
+    events = [_done(step, result, told), Happened(EventType.SUCCEEDED)]
+    record(connection, claim, events, **_over(RunStatus.SUCCEEDED), output=output)
 
 
-def fail_output(claim: Claim, step: str, result: Json, told: Json, message: str) -> None:
-    """Keeps what the last step gave, though the run fails. Raises LostError."""
-    done = Happened(EventType.STEP_SUCCEEDED, step, {"answered": result, **told})
-    reason = {"code": "expression_error", "message": message[:1000]}
-    _end(claim, RunStatus.FAILED, [done, Happened(EventType.FAILED, data=reason)],
-         error_code="expression_error", error_message=message[:1000])  # fmt: skip
-
-
-def fail(claim: Claim, code: str, message: str, step: str | None, told: Json | None = None) -> None:
-    """Raises LostError."""
+def fail(
+    connection: Connection,
+    claim: Claim,
+    code: str,
+    message: str,
+    step: str | None = None,
+    told: dict[str, Json] | None = None,
+) -> None:
+    """`step` is the one that failed, if it was one. Raises LostError."""
     reason = {"code": code, "message": message[:1000]}
     events = [Happened(EventType.FAILED, step, reason)]
     if step is not None:
         events.insert(0, Happened(EventType.STEP_FAILED, step, {**reason, **(told or {})}))
-    _end(claim, RunStatus.FAILED, events, error_code=code, error_step=step,
-         error_message=message[:1000])  # fmt: skip
+    record(connection, claim, events, **_failed(code, message, step))
 
 
-def hand_back(claim: Claim) -> None:
+def fail_output(
+    connection: Connection, claim: Claim, step: str, result: Json, told: Json, message: str
+) -> None:
+    """Keeps what the last step gave, though the run fails. Raises LostError."""
+    failed = _failed("expression_error", message, None)
+    reason = {"code": failed["error_code"], "message": failed["error_message"]}
+    events = [_done(step, result, told), Happened(EventType.FAILED, data=reason)]
+    record(connection, claim, events, **failed)
+
+
+def hand_back(connection: Connection, claim: Claim) -> None:
     """For another worker to take, at once. Raises LostError."""
     event = Happened(EventType.HANDED_BACK, data={"attempt": claim.attempt})
-    record(claim, [event], status=RunStatus.QUEUED, lease_until=None)
-
-
-def renew(claim: Claim) -> bool:
-    """Keeps the lease alive; False where it is lost."""
-    same = update(Run).where(
-        Run.id == claim.id, Run.attempt == claim.attempt, Run.status == RunStatus.RUNNING
-    )
-    return bool(changed(same.values(lease_until=now() + LEASE)))
-
-
-def connection(claim: Claim, name: str) -> Any | None:
-    """Its kind, config and sealed credentials, as they are now."""
-    query = select(Connection.kind, Connection.config, Connection.sealed).where(
-        Connection.project_id == claim.project_id, Connection.name == name
-    )
-    return db.session.execute(query).first()
+    record(connection, claim, [event], status=RunStatus.QUEUED, lease_until=None)
 
 
 def untended(limit: int) -> list[str]:
@@ -204,26 +205,67 @@ def untended(limit: int) -> list[str]:
     return list(db.session.scalars(query.order_by(Run.id).limit(limit)))
 
 
-def remove_old(days: int) -> int:
-    """How many of the oldest were removed: at most REMOVED_AT_ONCE, and only what is over."""
+def remove_old(connection: Connection, days: int, most: int = REMOVED_AT_ONCE) -> int:
+    """How many of the oldest were removed: at most so many, and only what is over."""
     moment = now()
-    changed(delete(RunRequest).where(RunRequest.created_at <= moment - ONCE_FOR))
+    connection.execute(delete(RunRequest).where(RunRequest.created_at <= moment - ONCE_FOR))
     old = select(Run.id).where(
         Run.id < lowest("run", moment - timedelta(days=days)), Run.status.not_in(UNFINISHED)
     )
-    ids = list(db.session.scalars(old.order_by(Run.id).limit(REMOVED_AT_ONCE)))
-    return changed(delete(Run).where(Run.id.in_(ids))) if ids else 0
+    ids = list(connection.scalars(old.order_by(Run.id).limit(most)))
+    if ids:
+        connection.execute(delete(Run).where(Run.id.in_(ids)))
+    return len(ids)
 
 
-_SEEN = (
-    Run.status, Run.attempt, Run.losses, Run.started_at, Run.project_id, Run.definition, Run.input,
-    Run.cancel_requested_at,
-)  # fmt: skip
+# A run that waits or runs, as it is before it is claimed.
+see = LookUp(
+    select(
+        Run.id,
+        Run.status,
+        Run.attempt,
+        Run.losses,
+        Run.started_at,
+        Run.project_id,
+        Run.definition,
+        Run.input,
+        Run.cancel_requested_at,
+    ).where(Run.id == bindparam("run_id"), IS_UNFINISHED)
+)
+
+# A connection of a project: its kind, config and sealed credentials, as they are now.
+find_connection = LookUp(
+    select(models.Connection.kind, models.Connection.config, models.Connection.sealed).where(
+        models.Connection.project_id == bindparam("project_id"),
+        models.Connection.name == bindparam("name"),
+    )
+)
+
+_step_results: Select[Any] = select(RunEvent.step, RunEvent.data).where(
+    RunEvent.run_id == bindparam("of"), RunEvent.type == EventType.STEP_SUCCEEDED
+)
+
+_HELD = and_(
+    Run.id == bindparam("of"),
+    Run.attempt == bindparam("held"),
+    Run.status == RunStatus.RUNNING,
+)
+_FREE = and_(
+    Run.id == bindparam("of"),
+    Run.attempt == bindparam("held"),
+    Run.status == bindparam("was"),
+    or_(Run.status == RunStatus.QUEUED, Run.lease_until < bindparam("moment")),
+)
 
 
-def _is_free(moment: datetime) -> Any:
-    lost = and_(Run.status == RunStatus.RUNNING, Run.lease_until < moment)
-    return or_(Run.status == RunStatus.QUEUED, lost)
+@cache
+def _changing(condition: Any, *columns: str) -> Update:
+    """Sets these, and counts up the events; says what else there is to know."""
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    statement = update(Run).where(condition)
+    return statement.values(values | {"last_seq": Run.last_seq + bindparam("events")}).returning(
+        Run.last_seq, Run.cancel_requested_at
+    )
 
 
 def _starting(claim: Claim) -> list[Happened]:
@@ -234,22 +276,27 @@ def _starting(claim: Claim) -> list[Happened]:
     return [Happened(EventType.STEP_STARTED, step["name"], data)]
 
 
-def _results(run_id: str) -> dict[str, Json]:
-    query = select(RunEvent.step, RunEvent.data).where(
-        RunEvent.run_id == run_id, RunEvent.type == EventType.STEP_SUCCEEDED
-    )
-    return {row.step: row.data["answered"] for row in db.session.execute(query)}
+def _done(step: str, result: Json, told: dict[str, Json]) -> Happened:
+    return Happened(EventType.STEP_SUCCEEDED, step, {**told, "answered": result})
 
 
-def _end(claim: Claim, status: RunStatus, events: list[Happened], **values: Any) -> None:
-    record(claim, events, status=status, finished_at=now(), lease_until=None, **values)
+def _results(connection: Connection, run_id: str) -> dict[str, Json]:
+    rows = connection.execute(_step_results, {"of": run_id})
+    return {row.step: row.data["answered"] for row in rows}
 
 
-def _give_up(claim: Claim, events: list[Happened], losses: int) -> None:
+def _over(status: RunStatus) -> dict[str, Any]:
+    return {"status": status, "finished_at": now(), "lease_until": None}
+
+
+def _failed(code: str, message: str, step: str | None) -> dict[str, Any]:
+    said = {"error_code": code, "error_step": step, "error_message": message[:1000]}
+    return {**_over(RunStatus.FAILED), **said}
+
+
+def _given_up(losses: int) -> dict[str, Any]:
     message = (
         f"{losses} workers that carried this run out were lost, so it was given up. Look into the "
         "log of the workers; then run it again."
     )
-    reason = {"code": "worker_lost", "message": message}
-    _end(claim, RunStatus.FAILED, [*events, Happened(EventType.FAILED, data=reason)],
-         error_code="worker_lost", error_message=message)  # fmt: skip
+    return _failed("worker_lost", message, None)

@@ -1,25 +1,20 @@
-"""An http step: a request under its connection's base, and what came back.
+"""An http step: its request, the redirects that stay within the origin, and what came back."""
 
-Where the request goes is the connection's alone to say: its expressions are filled into the path
-each by itself encoded, and the whole is looked at again; of a redirect only the path is taken.
-"""
-
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from compass.server.core import definitions, targets
-from compass.server.core.connection_shapes import HEADERS_NOT_TO_SET
-from compass.server.core.expressions import as_text, render, render_text
+from compass.server.core import http_request
+from compass.server.core.definitions import DEFAULT_TIMEOUT
 from compass.server.core.http_answer import as_result
-from compass.server.core.http_wire import Answer, Exchange, Request, send
-from compass.server.core.scrubbing import MASK
+from compass.server.core.http_pool import Exchange
+from compass.server.core.http_wire import Answer, Request, send
 from compass.server.core.step_error import Json, StepError
 
 MOST_REDIRECTS = 5
-LONGEST = 8000
+_REDIRECTS = {301, 302, 303, 307, 308}
+_PORTS = {"http": 80, "https": 443}
 
 Members = dict[str, Any]
 
@@ -28,31 +23,17 @@ def prepare(
     step: Members, config: Members, credentials: Members, context: Json
 ) -> tuple[Json, Callable[[str], Json]]:
     """What is asked, and how to carry it out. Raises StepError, ExpressionError."""
-    base = urlsplit(config["base_url"])
-    path, query = _path(step["path"], context), _query(step.get("query", {}), context)
-    target = base.path + path + (f"?{query}" if query else "")
-    if len(target) > LONGEST:
-        raise _invalid(f"The path and query have more than {LONGEST} characters.")
-    shown, body, kind = _body(step, context)
-    open_ = {**_own_headers(kind), **_lower(config["headers"]), **_rendered(step, context)}
-    secret = _lower(targets.credential_headers(credentials))
-    request = Request(step["method"], base, target, list({**open_, **secret}.items()), body)
-    asked = {
-        "method": request.method,
-        "url": f"{base.scheme}://{base.netloc}{target}",
-        "headers": {**open_, **dict.fromkeys(secret, MASK)},
-        **shown,
-    }
-    seconds = step.get("timeout", definitions.DEFAULT_TIMEOUT)
-    return asked, lambda key: _perform(request, seconds, key)
+    asked = http_request.build(step, config, credentials, context)
+    seconds = step.get("timeout", DEFAULT_TIMEOUT)
+    return asked.shown, lambda key: _perform(asked.request, seconds, key)
 
 
 def _perform(request: Request, seconds: float, idempotency_key: str) -> Json:
-    exchange = Exchange(seconds)
+    """Raises StepError, UnreachableError."""
     request = replace(request, headers=[*request.headers, ("idempotency-key", idempotency_key)])
-    asked = f"{request.method} {request.target[:200]}"
+    asked = f"{request.method} {request.target.partition('?')[0][:200]}"
     try:
-        answer = _follow(request, exchange)
+        answer = _follow(request, Exchange(seconds))
     except StepError as error:
         raise StepError(error.code, f"{asked}: {error}", answered=error.answered) from None
     result = as_result(answer)
@@ -66,11 +47,10 @@ def _perform(request: Request, seconds: float, idempotency_key: str) -> Json:
 
 
 def _follow(request: Request, exchange: Exchange) -> Answer:
-    """Follows redirects within the origin."""
     for _ in range(MOST_REDIRECTS + 1):
         answer = send(request, exchange)
         location = next((v for name, v in answer.headers if name.lower() == "location"), None)
-        if answer.status not in {301, 302, 303, 307, 308} or location is None:
+        if answer.status not in _REDIRECTS or location is None:
             return answer
         request = _redirected(request, answer, location)
     raise StepError(
@@ -81,24 +61,25 @@ def _follow(request: Request, exchange: Exchange) -> Answer:
 
 
 def _redirected(request: Request, answer: Answer, location: str) -> Request:
+    """Of where it leads, path and query alone are taken: host and port stay the connection's."""
     base = request.base
-    here = f"{base.scheme}://{base.netloc}{request.target}"
     try:
-        there = urlsplit(urljoin(here, location))
-        is_ours = _origin(there) == _origin(base)
+        there = urlsplit(urljoin(f"{base.scheme}://{base.netloc}{request.target}", location))
+        leaves = _origin(there) != _origin(base)
     except ValueError:
-        is_ours = False
-    if not is_ours:
+        leaves = True
+    if leaves:
         raise StepError(
             "redirect_refused",
             f"It redirects to another origin ({location[:200]}), where the connection's "
-            "credentials do not go. If that is where it is now, change the connection's base_url.",
+            "credentials do not go. If that is its place now, change the connection's base_url.",
             answered=as_result(answer),
         )
-    # As it is, but for what can't be in a request line.
-    target = quote(there.path or "/", safe="/%:@!$&'()*+,;=~") + (
-        f"?{quote(there.query, safe='/?%:@!$&()*+,;=~')}" if there.query else ""
-    )
+    # A header's bytes were read as Latin-1.
+    target = quote(there.path.encode("latin-1") or b"/", safe=http_request.IN_PATH)
+    if there.query:
+        target += "?" + quote(there.query.encode("latin-1"), safe=f"{http_request.IN_PATH}?")
+    # As browsers and httpx do (RFC 9110, section 15.4, allows it).
     status, method = answer.status, request.method
     if (status in {302, 303} and method != "HEAD") or (status == 301 and method == "POST"):
         kept = [each for each in request.headers if each[0] != "content-type"]
@@ -106,93 +87,14 @@ def _redirected(request: Request, answer: Answer, location: str) -> Request:
     return replace(request, target=target)
 
 
-def _origin(url: Any) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.hostname, url.port or {"http": 80, "https": 443}.get(url.scheme)
-
-
-def _path(template: str, context: Json) -> str:
-    path = render_text(template, context, _in_path)
-    if reason := definitions.what_leaves(path):
-        raise _invalid(f"What was filled into the path would leave the connection's base. {reason}")
-    return quote(path, safe="/%:@!$&'()*+,;=~")
-
-
-def _in_path(value: Json) -> str:
-    if value is None or value == "" or isinstance(value, dict | list):
-        raise _invalid("An expression in the path gives nothing, or no text.")
-    text = as_text(value)
-    if text.startswith("@"):
-        raise _invalid("What is filled into a path can't begin with @.")
-    return _encoded(text)
-
-
-def _encoded(text: str) -> str:
-    try:
-        return quote(text, safe="")
-    except UnicodeEncodeError:
-        raise _invalid("There is half a character (a lone surrogate) in the text.") from None
-
-
-def _query(template: Members, context: Json) -> str:
-    pairs = []
-    for name, value in render(template, context).items():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, dict | list):
-                raise _invalid(f"{name} in the query gives an object or a list in a list.")
-            if each is not None:
-                pairs.append((name, as_text(each)))
-    try:
-        return urlencode(pairs, quote_via=quote, safe="")
-    except UnicodeEncodeError:
-        raise _invalid("There is half a character (a lone surrogate) in the query.") from None
-
-
-def _rendered(step: Members, context: Json) -> dict[str, str]:
-    given = render(step.get("headers", {}), context)
-    headers = {n.lower(): as_text(value).strip() for n, value in given.items() if value is not None}
-    for name, value in headers.items():
-        if name in HEADERS_NOT_TO_SET:
-            raise _invalid(f"The header {name} can't be set by a step.")
-        if any(ord(char) < 32 or 127 <= ord(char) < 160 or ord(char) > 255 for char in value):
-            raise _invalid(
-                f"The header {name} would have a line break, a control character or one that is "
-                "not Latin-1."
-            )
-        if len(value) > LONGEST:
-            raise _invalid(f"The header {name} has more than {LONGEST} characters.")
-    return headers
-
-
-def _body(step: Members, context: Json) -> tuple[Members, bytes | None, str | None]:
-    """For the record, as it is sent, and its type."""
-    try:
-        if "json" in step:
-            value = render(step["json"], context)
-            written = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-            return {"json": value}, written.encode(), "application/json"
-        if "text" in step:
-            text = as_text(render(step["text"], context))
-            return {"text": text}, text.encode(), "text/plain; charset=utf-8"
-    except ValueError:
-        raise _invalid("The body has what can't be sent: half a character, or no number.") from None
-    return {}, None, None
-
-
-def _own_headers(kind: str | None) -> dict[str, str]:
-    """What a connection or a step may say otherwise."""
-    headers = {"user-agent": "Compass", "accept": "*/*", "accept-encoding": "identity"}
-    return headers if kind is None else {**headers, "content-type": kind}
-
-
-def _lower(headers: dict[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
+    """RFC 6454, section 4."""
+    return url.scheme, url.hostname, url.port or _PORTS.get(url.scheme)
 
 
 def _advice(status: int) -> str:
     if status in {401, 403}:
-        return (
-            "It refuses the connection's credentials: a project admin can check and replace them."
-        )
+        return "It refuses the connection's credentials: a project admin can replace them."
     if status in {404, 405, 410}:
         return "Check the step's method and path, and the connection's base_url."
     if status == 429:
@@ -200,7 +102,3 @@ def _advice(status: int) -> str:
     if status >= 500:
         return "That is an error of its own: run this again when it is well."
     return "What it says about it is in the step's answer."
-
-
-def _invalid(message: str) -> StepError:
-    return StepError("invalid_request", message)

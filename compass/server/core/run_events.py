@@ -5,10 +5,11 @@ after it, and for people, who see neither the values of headers nor answers of a
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from compass.server.core.clock import now
 from compass.server.core.run_models import EventType, Run, RunEvent
@@ -25,13 +26,27 @@ _START = 2000
 
 Json = Any
 
+_INSERT = insert(RunEvent)
 
-def add(
-    run_id: str, seq: int, type_: EventType, step: str | None = None, data: Json | None = None
-) -> None:
-    """The caller has taken `seq` by counting up the run's `last_seq`."""
-    values = {"run_id": run_id, "seq": seq, "type": type_, "step": step, "data": data, "at": now()}
-    db.session.execute(insert(RunEvent).values(values))
+
+@dataclass(frozen=True)
+class Happened:
+    """An event to be recorded."""
+
+    type: EventType
+    step: str | None = None
+    data: Json | None = None
+
+
+def add(connection: Connection, run_id: str, last_seq: int, events: list[Happened]) -> None:
+    """The caller has counted up the run's `last_seq`: that is the number of the last of these."""
+    moment = now()
+    first = last_seq - len(events) + 1
+    rows = [
+        {"run_id": run_id, "seq": seq, "at": moment, **vars(event)}
+        for seq, event in enumerate(events, first)
+    ]
+    connection.execute(_INSERT, rows)
 
 
 def after(run: Run, seq: int, limit: int) -> Iterator[RunEvent]:

@@ -6,18 +6,20 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import defer
 
 from compass.server.core import input_schema, rows, run_events
 from compass.server.core.access import Actor
 from compass.server.core.clock import now
 from compass.server.core.errors import Conflict, Invalid, NotFound
-from compass.server.core.ids import is_id
+from compass.server.core.ids import is_id, new_id
 from compass.server.core.models import Workflow
 from compass.server.core.rows import unique
+from compass.server.core.run_events import Happened
 from compass.server.core.run_models import IS_UNFINISHED, EventType, Run, RunRequest, RunStatus
-from compass.server.db import changed, db
+from compass.server.core.text import is_hidden
+from compass.server.db import LookUp, changed, db
 
 ONCE_FOR = timedelta(hours=24)
 LARGEST_INPUT = 1 << 20
@@ -83,21 +85,28 @@ def create(actor: Actor, wanted: Wanted, once: Once | None = None) -> Run:
     Raises Repeated where the same Idempotency-Key won meanwhile: `already` has its run then.
     """
     assert actor.id is not None  # noqa: S101 (for the type checker: only people and keys run)
-    run = Run(
-        project_id=wanted.project_id,
-        workflow_id=wanted.workflow_id,
-        workflow_name=wanted.name,
-        workflow_version=wanted.version,
-        definition=wanted.definition,
-        input=wanted.input,
-        starter_type=actor.type,
-        starter_id=actor.id,
-        starter_name=actor.name,
-        last_seq=1,
-    )
-    db.session.add(run)
-    db.session.flush()
-    run_events.add(run.id, 1, EventType.QUEUED)
+    values: dict[str, Any] = {
+        "id": new_id("run"),
+        "project_id": wanted.project_id,
+        "workflow_id": wanted.workflow_id,
+        "workflow_name": wanted.name,
+        "workflow_version": wanted.version,
+        "definition": wanted.definition,
+        "input": wanted.input,
+        "status": RunStatus.QUEUED,
+        "attempt": 0,
+        "losses": 0,
+        "last_seq": 1,
+        "starter_type": actor.type,
+        "starter_id": actor.id,
+        "starter_name": actor.name,
+        "created_at": now(),
+    }
+    # Straight to the table: runs are asked for often, and nothing is to be looked up.
+    connection = db.session.connection()
+    connection.execute(_INSERT, values)
+    run = Run(**values)
+    run_events.add(connection, run.id, 1, [Happened(EventType.QUEUED)])
     if once is not None:
         outdated = RunRequest.created_at <= now() - ONCE_FOR
         changed(delete(RunRequest).where(_same(once), outdated))
@@ -190,38 +199,41 @@ def cancel_all_of(actor: Actor, key_id: str) -> int:
 
 def _cancel(actor: Actor, run_id: str) -> bool:
     """Whether this changed anything."""
-    who = {"by": {"type": actor.type, "id": actor.id, "name": actor.name}}
-    waiting = update(Run).where(Run.id == run_id, Run.status == RunStatus.QUEUED)
-    moment = now()
-    ended = waiting.values(
-        status=RunStatus.CANCELLED,
-        cancel_requested_at=moment,
-        finished_at=moment,
-        last_seq=Run.last_seq + 2,
+    asked = Happened(
+        EventType.CANCEL_REQUESTED,
+        data={"by": {"type": actor.type, "id": actor.id, "name": actor.name}},
     )
-    seq = db.session.scalar(ended.returning(Run.last_seq))
-    if seq is not None:
-        run_events.add(run_id, seq - 1, EventType.CANCEL_REQUESTED, data=who)
-        run_events.add(run_id, seq, EventType.CANCELLED)
-        return True
+    moment = now()
+    waiting = update(Run).where(Run.id == run_id, Run.status == RunStatus.QUEUED)
     running = update(Run).where(
         Run.id == run_id, Run.status == RunStatus.RUNNING, Run.cancel_requested_at.is_(None)
     )
-    asked = running.values(cancel_requested_at=moment, last_seq=Run.last_seq + 1)
-    seq = db.session.scalar(asked.returning(Run.last_seq))
-    if seq is None:
-        return False
-    run_events.add(run_id, seq, EventType.CANCEL_REQUESTED, data=who)
-    return True
+    ended = {"status": RunStatus.CANCELLED, "finished_at": moment}
+    for claim, events, values in (
+        (waiting, [asked, Happened(EventType.CANCELLED)], ended),
+        (running, [asked], {}),
+    ):
+        values |= {"cancel_requested_at": moment, "last_seq": Run.last_seq + len(events)}
+        seq = db.session.scalar(claim.values(values).returning(Run.last_seq))
+        if seq is not None:
+            run_events.add(db.session.connection(), run_id, seq, events)
+            return True
+    return False
 
 
-def workflow_of(actor: Actor, project_id: str, workflow: str) -> Workflow:
-    """By its id or name. Raises NotFound."""
+_INSERT = insert(Run)
+_ASKED = (Workflow.id, Workflow.name, Workflow.version, Workflow.definition)
+_in_project = select(*_ASKED).where(Workflow.project_id == bindparam("project_id"))
+_by_id = LookUp(_in_project.where(Workflow.id == bindparam("workflow")))
+_by_name = LookUp(_in_project.where(Workflow.name == bindparam("workflow")))
+
+
+def workflow_of(actor: Actor, project_id: str, workflow: str) -> Any:
+    """By its id or name: its id, name, version and definition. Raises NotFound."""
     found = None
-    if actor.role_in(project_id):
-        query = select(Workflow).where(Workflow.project_id == project_id)
-        by = Workflow.id == workflow if is_id(workflow, "wfl") else Workflow.name == workflow
-        found = db.session.scalar(query.where(by))
+    if actor.role_in(project_id) and not any(map(is_hidden, workflow)):
+        look_up = _by_id if is_id(workflow, "wfl") else _by_name
+        found = look_up(project_id=project_id, workflow=workflow)
     if found is None:
         raise NotFound(f"There is no workflow {workflow[:100]} in this project.")
     return found

@@ -24,7 +24,7 @@ class Scrubber:
             str(each) for name, each in credentials.items() if name in _SECRET_MEMBERS and each
         }
         if credentials.get("auth") == "basic":
-            self._secrets.add(basic(credentials))
+            self._secrets.add(_basic(credentials))
         spelled = {each for secret in self._secrets for each in _spelled(secret)}
         # The longest first, so that of one inside another nothing is left over.
         self._spelled = sorted(spelled, key=len, reverse=True)
@@ -53,7 +53,19 @@ class Scrubber:
         return value
 
 
-def basic(credentials: dict[str, Any]) -> str:
+def credential_headers(credentials: dict[str, Any]) -> dict[str, str]:
+    """What each request of an http connection carries of them."""
+    match credentials["auth"]:
+        case "bearer":
+            return {"Authorization": f"Bearer {credentials['token']}"}
+        case "basic":
+            return {"Authorization": f"Basic {_basic(credentials)}"}
+        case "header":
+            return {credentials["name"]: credentials["value"]}
+    return {}
+
+
+def _basic(credentials: dict[str, Any]) -> str:
     """RFC 7617, section 2."""
     return b64encode(f"{credentials['username']}:{credentials['password']}".encode()).decode()
 

@@ -1,73 +1,51 @@
-"""Values on their way to PostgreSQL and back: JSON on this side, text on the other."""
+"""Values on their way to PostgreSQL and back: JSON on this side, its own text on the other."""
 
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
-import psycopg
-from psycopg import abc
-from psycopg.adapt import Loader, Transformer
+from psycopg import postgres
+from psycopg.adapt import AdaptersMap, Loader
 from psycopg.pq import Escaping
+from psycopg.types.array import register_all_arrays
 
+from compass.server.core import json_text
 from compass.server.core.step_error import Json
 
-# What PostgreSQL calls the types of parameters; 0 lets it find out itself.
-_BOOL, _INT8, _FLOAT8, _NUMERIC, _JSONB, _UNKNOWN = 16, 20, 701, 1700, 3802, 0
+# What PostgreSQL calls the types of parameters; with 0 it finds out itself.
+_BOOL, _FLOAT8, _NUMERIC, _JSONB, _UNKNOWN = 16, 701, 1700, 3802, 0
+# The smallest that fits, since that becomes a larger one by itself, and never a smaller one.
+_WHOLE = ((2**15, 21), (2**31, 23), (2**63, 20))
 
 
 def parameter(value: Json) -> tuple[int, bytes | None]:
-    """Type and text of what is bound. Raises ValueError."""
+    """Type and text of what is bound. Raises ValueError, TypeError."""
     match value:
         case None:
             return _UNKNOWN, None
         case bool():
             return _BOOL, b"true" if value else b"false"
         case int():
-            return (_INT8 if -(2**63) <= value < 2**63 else _NUMERIC), str(value).encode()
+            fitting = (oid for limit, oid in _WHOLE if -limit <= value < limit)
+            return next(fitting, _NUMERIC), str(value).encode()
         case float():
             return _FLOAT8, repr(value).encode()
         case str():
             if "\0" in value:
-                raise ValueError("A text with a NUL character can't be in PostgreSQL.")
+                raise ValueError("PostgreSQL has no texts with a NUL character.")
             return _UNKNOWN, value.encode()
     return _JSONB, orjson.dumps(value)
 
 
-def transformer(session: psycopg.Connection[Any]) -> abc.Transformer:
-    """Turns results into JSON. What has no JSON of its own is the text that PostgreSQL writes."""
-    for name, read in _READ.items():
-        session.adapters.register_loader(name, _loader(read))
-    return Transformer(session)
-
-
-def _loader(read: Callable[[str], Json]) -> type[Loader]:
-    class Reading(Loader):
-        def load(self, data: Any) -> Json:
-            return read(bytes(data).decode("utf-8", "replace"))
-
-    return Reading
-
-
-def _float(text: str) -> Json:
-    number = float(text)
-    return number if abs(number) < float("inf") else text
-
-
 def _numeric(text: str) -> Json:
     """A number where JSON's readers keep it exactly."""
-    if len(text) > 40:
+    digits = text.lstrip("-").replace(".", "", 1)
+    if not digits.isdigit():
         return text
-    if text.lstrip("-").isdigit():
-        number = int(text)
-        return number if abs(number) < 2**63 else text
-    try:
-        as_float = float(text)
-    except ValueError:
-        return text
-    digits = text.lstrip("-").replace(".", "").lstrip("0")
-    return as_float if len(digits) <= 15 and abs(as_float) < float("inf") else text
+    if "." not in text:
+        return json_text.whole(text)
+    return float(text) if len(digits.lstrip("0")) <= 15 and len(digits) < 300 else text
 
 
 def _moment(text: str) -> str:
@@ -80,7 +58,7 @@ def _moment(text: str) -> str:
 
 
 def _local_moment(text: str) -> str:
-    return text.replace(" ", "T", 1) if text[:1].isdigit() and "BC" not in text else text
+    return text.replace(" ", "T", 1) if text[:1].isdigit() and not text.endswith("BC") else text
 
 
 def _bytes(text: str) -> str:
@@ -89,25 +67,38 @@ def _bytes(text: str) -> str:
 
 def _json(text: str) -> Json:
     try:
-        return orjson.loads(text)
+        return json_text.parse(text.encode())
     except ValueError:
         return text
 
 
-_AS_TEXT = (
-    "text", "varchar", "bpchar", "name", '"char"', "date", "time", "timetz", "interval", "uuid",
-    "inet", "cidr", "int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange",
-    "int4multirange", "int8multirange", "nummultirange", "datemultirange", "tsmultirange",
-    "tstzmultirange", "money",
-)  # fmt: skip
+def _loader(read: Callable[[str], Json]) -> type[Loader]:
+    class Reading(Loader):
+        def load(self, data: bytes | bytearray | memoryview) -> Json:
+            return read(bytes(data).decode("utf-8", "replace"))
+
+    return Reading
+
+
+def _adapters() -> AdaptersMap:
+    """What is not named here is the text that PostgreSQL writes."""
+    adapters = AdaptersMap(types=postgres.types)
+    for kind in postgres.types:
+        adapters.register_loader(kind.oid, _loader(_READ.get(kind.name, str)))
+    adapters.register_loader(_UNKNOWN, _loader(str))
+    register_all_arrays(adapters)
+    return adapters
+
+
 _READ: dict[str, Callable[[str], Json]] = {
-    **dict.fromkeys(_AS_TEXT, str),
-    "float4": _float,
-    "float8": _float,
+    "bool": lambda text: text == "t",
+    **dict.fromkeys(("int2", "int4", "int8", "oid"), int),
+    **dict.fromkeys(("float4", "float8"), json_text.fraction),
     "numeric": _numeric,
     "timestamp": _local_moment,
     "timestamptz": _moment,
     "bytea": _bytes,
-    "json": _json,
-    "jsonb": _json,
+    **dict.fromkeys(("json", "jsonb"), _json),
 }
+
+ADAPTERS = _adapters()

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from compass.server.core.addresses import resolve
+from compass.server.core.sql_values import ADAPTERS
 from compass.server.core.step_error import Deadline
 
 Result = TypeVar("Result")
@@ -20,24 +21,25 @@ class Session(psycopg.Connection[TupleRow]):
     deadline: Deadline
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().wait(_until(gen, self.deadline), *args, **kwargs)
-        except TimeoutError:
-            # Nothing more is said to a server that is silent, nor waited for.
-            self.close()
-            raise
+        return super().wait(_until(gen, self.deadline), *args, **kwargs)
 
 
 @contextmanager
 def connected(
     config: dict[str, Any], credentials: dict[str, Any], deadline: Deadline
 ) -> Iterator[Session]:
-    """A session in a transaction: committed at the end, rolled back where something is raised.
+    """A session in a transaction, committed at the end.
 
     Raises TimeoutError, psycopg.Error, UnreachableError.
     """
-    with _connect(config, credentials, deadline) as session:
-        yield session
+    with closing(_connect(config, credentials, deadline)) as session, session:
+        try:
+            yield session
+        except BaseException:
+            # The server takes back what was done. One that is silent isn't asked to, nor one that
+            # has too much to say.
+            session.close()
+            raise
 
 
 def first_line(error: psycopg.Error) -> str:
@@ -46,7 +48,7 @@ def first_line(error: psycopg.Error) -> str:
 
 def _connect(config: dict[str, Any], credentials: dict[str, Any], deadline: Deadline) -> Session:
     """Of the machine's own settings and files nothing is used."""
-    addresses = resolve(config["host"], config["port"])
+    addresses = resolve(config["host"], config["port"], deadline)
     while True:
         address = addresses.pop(0)
         seconds = deadline.left() / (len(addresses) + 1)
@@ -64,21 +66,21 @@ def _connect(config: dict[str, Any], credentials: dict[str, Any], deadline: Dead
                 client_encoding="utf8",
                 application_name="compass",
                 connect_timeout=math.ceil(seconds),
+                context=ADAPTERS,
             )
         except psycopg.errors.ConnectionTimeout:
             if not addresses:
                 raise TimeoutError from None
-        except psycopg.OperationalError as error:
-            # One that answered has been heard: the next address would say the same.
-            if not addresses or error.pgconn is None:
+        except psycopg.OperationalError:
+            if not addresses:
                 raise
         else:
             session.deadline = deadline
-            session.prepare_threshold = None
             return session
 
 
 def _until(waiting: Generator[Any, Any, Result], deadline: Deadline) -> Generator[Any, Any, Result]:
+    """Waits for the same, and looks at the clock each time that psycopg wakes it: every 0.1 s."""
     try:
         wanted = next(waiting)
         while True:

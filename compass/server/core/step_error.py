@@ -7,7 +7,6 @@ Json = Any
 
 # Of what a target answers, as it is and unpacked.
 MOST_BYTES = 1 << 20
-DEEPEST = 100
 
 
 class StepError(Exception):

@@ -8,9 +8,10 @@ import psycopg
 
 from compass.server.core import sql_wire
 from compass.server.core.addresses import UnreachableError
-from compass.server.core.http_wire import Exchange, Request, send
+from compass.server.core.http_pool import Exchange
+from compass.server.core.http_wire import Request, send
 from compass.server.core.models import ConnectionKind
-from compass.server.core.scrubbing import Scrubber, basic
+from compass.server.core.scrubbing import Scrubber, credential_headers
 from compass.server.core.step_error import Deadline, StepError
 
 CHECK_SECONDS = 10
@@ -34,17 +35,6 @@ def check(kind: ConnectionKind, config: dict[str, Any], credentials: dict[str, A
     except UnreachableError as error:
         outcome = Outcome(False, str(error))
     return Outcome(outcome.ok, Scrubber(credentials).text(outcome.message))
-
-
-def credential_headers(credentials: dict[str, Any]) -> dict[str, str]:
-    match credentials["auth"]:
-        case "bearer":
-            return {"Authorization": f"Bearer {credentials['token']}"}
-        case "basic":
-            return {"Authorization": f"Basic {basic(credentials)}"}
-        case "header":
-            return {credentials["name"]: credentials["value"]}
-    return {}
 
 
 def _check_http(config: dict[str, Any], credentials: dict[str, Any]) -> Outcome:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 from flask import Flask
+from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from compass.server import queue
@@ -15,7 +16,7 @@ from compass.server.core import execution, expressions, steps, vault
 from compass.server.core.execution import Claim, LostError
 from compass.server.core.expressions import ExpressionError
 from compass.server.core.steps import StepError
-from compass.server.db import db, transaction
+from compass.server.db import writing
 
 log = logging.getLogger("compass.worker")
 
@@ -41,7 +42,8 @@ class Carrier:
         if self.stopping.is_set():
             return
         with self._app.app_context():
-            claim = self._write(lambda: execution.claim(run_id))
+            seen = execution.see(run_id=run_id)
+            claim = seen and self._write(lambda on: execution.claim(on, seen))
             if claim is None:
                 return
             self.held[claim.id] = claim
@@ -82,18 +84,17 @@ class Carrier:
             if error.answered is not None:
                 told["answered"] = error.answered
             code, message = error.code, str(error)
-            self._write(lambda: execution.fail(claim, code, message, name, told))
+            self._write(lambda on: execution.fail(on, claim, code, message, name, told))
             return False
         told = _told(claim, began, asked)
         if claim.is_last(step):
             self._finish(claim, name, result, told)
             return False
-        return self._write(lambda: execution.record_step(claim, name, result, told))
+        return self._write(lambda on: execution.record_step(on, claim, name, result, told))
 
     def _prepare(self, claim: Claim, step: dict[str, Any]) -> steps.Prepared:
         """Raises StepError."""
-        found = execution.connection(claim, step["connection"])
-        db.session.rollback()
+        found = execution.find_connection(project_id=claim.project_id, name=step["connection"])
         if found is None:
             raise StepError(
                 "connection_missing",
@@ -111,13 +112,13 @@ class Carrier:
             output = expressions.render(claim.output, claim.context)
         except ExpressionError as error:
             message = f"The output can't be made: {error}"
-            self._write(lambda: execution.fail_output(claim, name, result, told, message))
+            self._write(lambda on: execution.fail_output(on, claim, name, result, told, message))
         else:
-            self._write(lambda: execution.succeed(claim, name, result, told, output))
+            self._write(lambda on: execution.succeed(on, claim, name, result, told, output))
 
     def _hand_back(self, claim: Claim) -> None:
         try:
-            self._write(lambda: execution.hand_back(claim))
+            self._write(lambda on: execution.hand_back(on, claim))
         except LostError:
             return
         queue.wake(claim.id)
@@ -126,16 +127,16 @@ class Carrier:
         """A fault of ours: the run ends, so that it does not break one worker after the other."""
         message = f"Something went wrong in the worker. Its log has more, under {claim.id}."
         try:
-            self._write(lambda: execution.fail(claim, "internal_error", message, None))
+            self._write(lambda on: execution.fail(on, claim, "internal_error", message))
         except Exception:
             log.exception("Run %s could not be ended: its lease will.", claim.id)
 
-    def _write(self, change: Callable[[], T]) -> T:
+    def _write(self, change: Callable[[Connection], T]) -> T:
         """In a transaction of its own. Raises LostError."""
         for left in reversed(range(TRIES)):
             try:
-                with transaction():
-                    return change()
+                with writing() as connection:
+                    return change(connection)
             except (OperationalError, InterfaceError) as error:
                 if not left:
                     raise

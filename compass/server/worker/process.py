@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from compass.server.config import Settings
 from compass.server.core import execution
-from compass.server.db import transaction
+from compass.server.db import writing
 from compass.server.queue import Queue
 from compass.server.worker import THREADS
 from compass.server.worker.carrier import Carrier
@@ -137,9 +137,10 @@ def _keep(app: Flask, carrier: Carrier, swept: "SimpleQueue[str]", stop: Event) 
 def _renew(carrier: Carrier, _swept: "SimpleQueue[str]", _settings: Settings) -> None:
     if not (held := list(carrier.held.values())):
         return
-    with transaction():
-        for claim in held:
-            execution.renew(claim)
+    for claim in held:
+        # One that is lost is noticed by the thread that has it, at its next write.
+        with suppress(execution.LostError), writing() as connection:
+            execution.record(connection, claim, [])
 
 
 def _sweep(carrier: Carrier, swept: "SimpleQueue[str]", _settings: Settings) -> None:
@@ -153,8 +154,8 @@ def _sweep(carrier: Carrier, swept: "SimpleQueue[str]", _settings: Settings) -> 
 def _remove(_carrier: Carrier, _swept: "SimpleQueue[str]", settings: Settings) -> None:
     """In small batches, so that nobody waits for long."""
     while True:
-        with transaction():
-            removed = execution.remove_old(settings.run_retention_days)
+        with writing() as connection:
+            removed = execution.remove_old(connection, settings.run_retention_days)
         if removed < execution.REMOVED_AT_ONCE:
             return
         time.sleep(0.05)
