@@ -2,10 +2,10 @@
 
 import json
 
-from compass.server.core import execution, runs, users
+from compass.server.core import runs, users
 from compass.server.db import transaction
 from tests.conftest import both
-from tests.work import Work
+from tests.work import Hand, Work
 from tests.world import OPERATOR, PATH, World
 
 
@@ -126,7 +126,7 @@ def test_the_confirmation_says_how_many_runs_go_on_and_cancels_them_too(world: W
     over, waiting, running = (work.start().json["id"] for _ in range(3))
     with world.app.app_context(), transaction():
         runs.cancel(OPERATOR, world.project, over)
-        execution.claim(running)
+    Hand(world, running).take()
     others = work.admin("POST", "/runs", {"workflow": "echo"}).json["id"]
     browser = world.signed_in("alice")
     for htmx in (False, True):

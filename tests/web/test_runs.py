@@ -4,13 +4,11 @@ import html
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
 
-from compass.server.core import execution, run_list, runs
+from compass.server.core import run_list, runs
 from compass.server.core.clock import now
 from compass.server.core.ids import new_id
 from compass.server.core.run_list import PAGE_SIZE, Filter
@@ -19,7 +17,7 @@ from compass.server.db import db, transaction
 from compass.server.worker.carrier import Carrier
 from tests.conftest import both
 from tests.target import Target, a_target
-from tests.work import Work
+from tests.work import Hand, Work
 from tests.world import Browser, World
 
 EVIL = "<img src=x onerror=alert(1)>"
@@ -306,27 +304,19 @@ def test_events_beside_the_steps_are_told_in_their_place(
 ) -> None:
     work.write(steps=[step("one"), step("two")], output=None)
     run_id = work.start().json["id"]
-    with world.app.app_context():
-        with transaction():
-            claim = execution.claim(run_id)
-            assert claim
-            assert execution.record_step(claim, "one", {"status": 200}, {"ms": 1.5, "asked": None})
-        with transaction():
-            execution.hand_back(claim)
-        page = browser.get(path(world, run_id)).text
-        assert "waits for another worker" in words(page)
-        assert "two Interrupted" in words(entry(page, 2))
-        assert "Its worker was stopped and gave it back" in words(entry(page, 2))
-        with transaction():
-            again = execution.claim(run_id)
-            assert again
-        page = browser.get(path(world, run_id)).text
-        assert re.search(r"two Running target, since .* attempt 2", words(entry(page, 2)))
-        with transaction():
-            lapsed = update(Run).where(Run.id == run_id)
-            db.session.execute(lapsed.values(lease_until=now() - timedelta(seconds=1)))
-        with transaction():
-            assert execution.claim(run_id)
+    hand = Hand(world, run_id)
+    hand.take()
+    assert hand.give("one")
+    hand.hand_back()
+    page = browser.get(path(world, run_id)).text
+    assert "waits for another worker" in words(page)
+    assert "two Interrupted" in words(entry(page, 2))
+    assert "Its worker was stopped and gave it back" in words(entry(page, 2))
+    hand.take()
+    page = browser.get(path(world, run_id)).text
+    assert re.search(r"two Running target, since .* attempt 2", words(entry(page, 2)))
+    hand.die()
+    hand.take()
     page = browser.get(path(world, run_id)).text
     assert "Its worker was lost." in words(entry(page, 2))
     assert "attempt 3" in words(entry(page, 2))
@@ -349,19 +339,16 @@ def test_only_what_is_not_over_asks_again_and_gets_what_is_new(
     same = browser.get(poll[1], htmx=True)
     assert "hx-swap-oob" not in same.text
     assert f'hx-get="{poll[1]}"' in same.text
-    with world.app.app_context(), transaction():
-        claim = execution.claim(run_id)
-        assert claim
+    hand = Hand(world, run_id)
+    hand.take()
     begun = browser.get(poll[1], htmx=True)
     assert oob(begun.text) == ["run-status", "entry-0", "entry-1", "run-facts"]
     assert "HX-Trigger" not in begun.headers
-    with world.app.app_context(), transaction():
-        execution.record_step(claim, "one", {"status": 200}, {"ms": 1.5})
+    assert hand.give("one")
     one = browser.get(f"{path(world, run_id)}?seen=3", htmx=True).text
     assert oob(one) == ["run-status", "entry-1", "entry-2", "run-facts"]
     assert 'class="step done" id="entry-1"' in one
-    with world.app.app_context(), transaction():
-        execution.succeed(claim, "two", {"status": 200}, {"ms": 1.5}, None)
+    hand.end("two")
     ended = browser.get(f"{path(world, run_id)}?seen=5", htmx=True)
     assert oob(ended.text) == ["run-status", "run-actions", "outcome", "entry-2", "run-facts"]
     assert "hx-get" not in ended.text
@@ -420,17 +407,15 @@ def test_what_waits_is_cancelled_at_once(world: World, work: Work, browser: Brow
 def test_what_runs_ends_before_its_next_step(world: World, work: Work, browser: Browser) -> None:
     work.write(steps=[step("one"), step("two")], output=None)
     run_id = work.start().json["id"]
-    with world.app.app_context(), transaction():
-        claim = execution.claim(run_id)
-        assert claim
+    hand = Hand(world, run_id)
+    hand.take()
     answer = browser.post(f"{path(world, run_id)}/cancel", {"seen": "3"}, htmx=True)
     assert "It ends before its next step." in words(answer.text)
     assert "Cancelling" in words(answer.text)
     assert "hx-get" in answer.text
     assert "Cancel run" not in answer.text
     assert "Run again" not in answer.text
-    with world.app.app_context(), transaction():
-        assert not execution.record_step(claim, "one", {"status": 200}, {"ms": 1})
+    assert not hand.give("one")
     page = browser.get(path(world, run_id)).text
     assert "What its steps did before stays done." in words(page)
     assert "two Not reached" in words(entry(page, 2))

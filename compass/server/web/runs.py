@@ -100,7 +100,7 @@ def cancel_run(project_id: str, run_id: str) -> AnyResponse:
     if not request.htmx:
         flash(words)
         return redirect(url_for("web.show_run", project_id=project.id, run_id=run.id), 303)
-    return announce(_progress(project, run), words)
+    return announce(_progress(project, run, focus=True), words)
 
 
 def refuse(project: Project, run: Run, conflict: Conflict) -> Response:
@@ -115,15 +115,19 @@ def refuse(project: Project, run: Run, conflict: Conflict) -> Response:
     return response
 
 
-def _progress(project: Project, run: Run) -> Response:
-    """For htmx, what is new since the event that the page has seen; else the whole page."""
+def _progress(project: Project, run: Run, focus: bool = False) -> Response:
+    """For htmx, what is new since the event that the page has seen; else the whole page.
+
+    `focus`: the button that was pressed is gone, so its place takes the focus.
+    """
     typed = request.values.get("seen", "")
     seen = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 9 else 0
     if request.htmx and seen == run.last_seq:
         # Most answers while it runs: without a look at its events.
-        shown = {"run": run, "project": project, "now": now(), **_words()}
-        return flask.make_response(flask.render_template("runs/_poll.html", **shown))
-    response = render("runs/_progress.html", "runs/run.html", seen=seen, **_of(project, run))
+        poll = {"run": run, "project": project, "now": now(), **_words()}
+        return flask.make_response(flask.render_template("runs/_poll.html", **poll))
+    shown = {"seen": seen, "focus": focus, **_of(project, run)}
+    response = render("runs/_progress.html", "runs/run.html", **shown)
     if request.htmx and seen and run.status.is_over:
         sentence = f"{run.workflow_name}: {LABELS[run.status].lower()}."
         return announce(response, sentence, shown=False)
