@@ -88,19 +88,25 @@ class Hand:
             self.claim = execution.claim(db.session.connection(), seen)
         assert self.claim is not None
 
+    def take_to_the_end(self) -> None:
+        """Of one that was cancelled: whoever takes it ends it."""
+        with self.world.app.app_context(), transaction():
+            seen = execution.see(run_id=self.run_id)
+            assert execution.claim(db.session.connection(), seen) is None
+
     def give(self, step: str, status: int = 200) -> bool:
-        return bool(self._write(execution.record_step, step, {"status": status}, {"ms": 1.5}))
+        return bool(self.write(execution.record_step, step, {"status": status}, {"ms": 1.5}))
 
     def end(self, step: str) -> None:
-        self._write(execution.succeed, step, {"status": 200}, {"ms": 1.5}, None)
+        self.write(execution.succeed, step, {"status": 200}, {"ms": 1.5}, None)
 
     def hand_back(self) -> None:
-        self._write(execution.hand_back)
+        self.write(execution.hand_back)
 
     def die(self) -> None:
         lapsed = {"lease_until": now() - timedelta(seconds=1)}
         self.world.set_columns(Run, Run.id == self.run_id, **lapsed)
 
-    def _write(self, rule: Callable[..., Any], *arguments: Any) -> Any:
+    def write(self, rule: Callable[..., Any], *arguments: Any) -> Any:
         with self.world.app.app_context(), transaction():
             return rule(db.session.connection(), self.claim, *arguments)

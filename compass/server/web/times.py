@@ -33,9 +33,11 @@ def ago(moment: datetime) -> str:
 
 
 def lasted(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 days 4 h`."""
+    """`42 ms`, `1.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 days 4 h`."""
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 10:
-        return f"{max(seconds, 0):.1f} s"
+        return f"{seconds:.1f} s"
     left, words = int(seconds), []
     for size, unit in ((86_400, "day"), (3600, "h"), (60, "min"), (1, "s")):
         count, left = divmod(left, size)
