@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from compass.server.core.steps import StepError
@@ -133,6 +133,7 @@ pieces = st.sampled_from(
 
 @given(st.text() | st.lists(pieces, max_size=8).map("".join))
 @example("..;")
+@settings(deadline=None)
 def test_whatever_is_put_in_the_request_stays_under_the_base(value: str) -> None:
     try:
         asked = (
