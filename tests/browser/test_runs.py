@@ -204,3 +204,24 @@ def test_a_poll_takes_neither_the_focus_nor_what_is_open(
     expect(page.locator("#live")).to_have_text("half: succeeded.")
     expect(page.get_by_role("group", name="status of quick")).to_be_visible()
     expect(page.locator("#entry-1 summary").first).to_be_focused()
+
+
+def test_an_input_that_fits_no_more_is_mended_in_the_form(
+    page: Page, place: Place, javascript: bool
+) -> None:
+    name = f"stricter-{javascript}"
+    workflow = place.work.write(name=name)
+    run_id = place.work.start(name, input={"word": "hello"}).json["id"]
+    members = {"word": {"type": "string", "maxLength": 3}}
+    changed = {"name": name, "input_schema": {"properties": members}, "steps": [step("say")]}
+    assert place.work.admin("PUT", f"/workflows/{workflow}", changed).status_code == 200
+    page.goto(f"{place.url}/projects/{place.work.world.project}/runs/{run_id}")
+    reach(page, javascript, "Succeeded")
+    page.get_by_role("button", name="Run again").click()
+    expect(page.get_by_text("does not fit it any more")).to_be_visible()
+    expect(page.get_by_label("word")).to_have_value("hello")
+    expect(page.get_by_label("word")).to_be_focused()
+    page.get_by_label("word").fill("hi")
+    page.get_by_role("button", name="Start run").click()
+    reach(page, javascript, "Succeeded")
+    expect(page.get_by_role("group", name="Input")).to_have_text('{"word": "hi"}')

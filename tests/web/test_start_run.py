@@ -259,12 +259,14 @@ def test_an_input_that_fits_no_more_is_brought_back_in_the_form(
         {"name": "say", "connection": "target", "method": "GET", "path": "/say"}
     ]}  # fmt: skip
     assert work.admin("PUT", f"/workflows/{workflow}", changed).status_code == 200
-    answer = browser.post(f"{runs_path(world)}/{first}/again")
-    assert answer.status_code == 422
-    assert "echo is at version 2 now" in answer.text
-    assert "does not fit it any more" in answer.text
-    assert "hello" in answer.text
-    assert "is too long" in answer.text
+    for htmx in (False, True):
+        answer = browser.post(f"{runs_path(world)}/{first}/again", htmx=htmx)
+        assert answer.status_code == 422
+        assert '<main id="main"' in answer.text
+        assert "echo is at version 2 now" in answer.text
+        assert "does not fit it any more" in answer.text
+        assert "hello" in answer.text
+        assert "is too long" in answer.text
     assert world.count(Run) == 1
 
 

@@ -1,5 +1,8 @@
 """Starting a run: by a form made from the workflow's input schema, or as another run was."""
 
+from typing import Any
+
+import flask
 from flask import Response, url_for
 from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
@@ -16,6 +19,8 @@ from compass.server.web.door import enter_project, go, me, render, web
 from compass.server.web.projects import about
 from compass.server.web.run_form import InputForm
 from compass.server.web.runs import PATH, refuse
+
+_PAGE = "runs/new.html"
 
 
 @web.get("/projects/<project_id>/workflows/<workflow_id>/run")
@@ -72,20 +77,20 @@ def _unfit(project: Project, run: Run, invalid: Invalid) -> Response:
         f"{workflow.name} is at version {workflow.version} now, and the input of this run, which "
         f"was of version {run.workflow_version}, does not fit it any more. Change it, and start it."
     )
-    return _form(project, workflow, form, 422, reason)
+    # Whatever asked for it: the page that it comes from has no such form.
+    page = flask.render_template(_PAGE, reason=reason, **_about(project, workflow, form))
+    return flask.make_response(page, 422)
 
 
-def _form(
-    project: Project, workflow: Workflow, form: InputForm, status: int = 200, reason: str = ""
-) -> Response:
-    return render(
-        "runs/_form.html",
-        "runs/new.html",
-        status,
-        workflow=workflow,
-        form=form,
-        reason=reason,
-        schema=workflow.definition["input_schema"],
-        shown_json=timeline.shown_json,
+def _form(project: Project, workflow: Workflow, form: InputForm, status: int = 200) -> Response:
+    return render("runs/_form.html", _PAGE, status, **_about(project, workflow, form))
+
+
+def _about(project: Project, workflow: Workflow, form: InputForm) -> dict[str, Any]:
+    return {
+        "workflow": workflow,
+        "form": form,
+        "schema": workflow.definition["input_schema"],
+        "shown_json": timeline.shown_json,
         **about(project),
-    )
+    }
