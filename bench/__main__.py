@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from bench import audit, load, pages, requests, runs, start
+from bench import audit, client, load, pages, requests, runs, start
 from bench.run import Run, say
 from bench.table import Figure, table, verdict
 
 _PAGES = ("page", "first-visit")
-_NAMES = (*requests.COMPARISONS, *_PAGES, "audit", "runs", "start")
+_NAMES = (*requests.COMPARISONS, *_PAGES, "audit", "runs", "start", "client")
 _VERSIONS = ("granian", "flask", "django", "django-rest-knox", "djangorestframework-api-key")
 
 
@@ -44,6 +44,8 @@ def _measure(run: Run, names: list[str]) -> list[Figure]:
         figures += runs.measure(run)
     if "start" in names:
         figures += start.measure(run)
+    if "client" in names:
+        figures += client.measure(run)
     return figures
 
 

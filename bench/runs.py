@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import httpx
@@ -49,6 +50,10 @@ class _Place:
     def ask(self, _: int = 0) -> str:
         body = {"workflow": "one-step", "input": {"day": "2026-11-01"}}
         return str(self.client.post("/v1/runs", json=body).raise_for_status().json()["id"])
+
+    def look(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.get(f"/v1/runs/{run_id}").raise_for_status().json()
+        return found
 
     def read(self, sql: str) -> tuple[float, ...]:
         """Straight from the database, so that asking costs the server nothing."""
@@ -112,9 +117,9 @@ def _dispatch(place: _Place, run: Run) -> list[Figure]:
         run_id = place.ask()
         # Uneven, so that no beat of the worker's own is met again and again.
         time.sleep(0.1 + 0.013 * (number % 11))
-        found = place.client.get(f"/v1/runs/{run_id}").json()
+        found = place.look(run_id)
         while found["started_at"] is None:
-            found = place.client.get(f"/v1/runs/{run_id}").json()
+            found = place.look(run_id)
         started, created = (
             datetime.fromisoformat(found[name]) for name in ("started_at", "created_at")
         )

@@ -62,9 +62,10 @@ def serving(
     command: list[str] = COMMAND,
     cwd: Path | None = None,
     env: dict[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[Server]:
     """A server that answers; stopped at the end. Its log is in `home`'s parent."""
-    port = free_port()
+    port = port or free_port()
     log = home.parent / f"server-{port}.log"
     with log.open("w") as stderr:
         process = subprocess.Popen(

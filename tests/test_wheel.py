@@ -48,8 +48,10 @@ def test_it_packs_what_the_server_needs_and_nothing_else(wheel: Path) -> None:
         "migrations/alembic.ini",
         "migrations/versions/0001_users_and_projects.py",
         "docs/authentication.md",
+        "docs/sdk.md",
     ):
         assert f"compass/server/{name}" in names, name
+    assert "compass/py.typed" in names
     assert not [name for name in names if name.startswith(("tests/", "bench/", "app.py"))]
     assert not [name for name in names if "__pycache__" in name]
 
@@ -75,4 +77,8 @@ def test_without_the_extra_there_is_no_server(wheel: Path, tmp_path: Path) -> No
     )
     assert result.returncode == 1
     assert "pip install 'compass-keys[server]'" in result.stderr
-    subprocess.run([python, "-c", "import compass"], check=True)
+    key = "compass_sa_00000000000000000000000000000000000000004OSWh2"
+    uses = f"from compass import Compass; Compass({key!r}).close()"
+    subprocess.run([python, "-c", uses], check=True)
+    finds = "from importlib.util import find_spec as find; assert not find('flask')"
+    subprocess.run([python, "-c", finds], check=True)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     MetaData,
     String,
+    Text,
     event,
     text,
 )
@@ -68,6 +69,20 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 def _read_sqlite(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+class JsonText(TypeDecorator[Any]):
+    """Any JSON, as text. In a column that is called JSON, SQLite takes what looks like a number
+    for one, and large ones lose their last digits. None is NULL."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else orjson.loads(value)
 
 
 class Base(DeclarativeBase):

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from compass.server.db import UTCDateTime
+from compass.server.db import JsonText, UTCDateTime
 
 revision = "0009"
 down_revision = "0008"
@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("definition", sa.JSON(), nullable=False),
         sa.Column("input", sa.JSON(), nullable=False),
         sa.Column("status", sa.String(20), nullable=False),
-        sa.Column("output", sa.JSON()),
+        sa.Column("output", JsonText()),
         sa.Column("error_code", sa.String(40)),
         sa.Column("error_step", sa.String(40)),
         sa.Column("error_message", sa.String(1000)),

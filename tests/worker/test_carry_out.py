@@ -53,6 +53,33 @@ def test_a_run_is_carried_out(work: Work, target: Target, home: Path, env: Env) 
 
 
 @both
+def test_an_output_is_any_json(work: Work, home: Path, env: Env) -> None:
+    outputs = [
+        7,
+        0.1,
+        1.0,
+        2**63 + 1,
+        1e300,
+        "7",
+        "é\u0000",
+        "",
+        True,
+        False,
+        None,
+        [],
+        {},
+        [1, "1"],
+    ]
+    ids = []
+    with working(home, env=env):
+        for number, output in enumerate(outputs):
+            work.write(name=f"number {number}", output=output)
+            ids.append(work.start(f"number {number}").json["id"])
+        given = [ended(work, run_id)["output"] for run_id in ids]
+    assert [repr(each) for each in given] == [repr(each) for each in outputs]
+
+
+@both
 def test_runs_that_were_there_before_the_worker_are_carried_out(
     work: Work, home: Path, env: Env
 ) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from compass.server.core.clock import now
 from compass.server.core.ids import new_id
 from compass.server.core.models import as_words
-from compass.server.db import Model
+from compass.server.db import JsonText, Model
 
 
 class RunStatus(StrEnum):
@@ -78,7 +78,7 @@ class Run(Model):
     definition: Mapped[dict[str, Any]] = mapped_column(JSON)
     input: Mapped[Any] = mapped_column(JSON)
     status: Mapped[RunStatus] = mapped_column(as_words(RunStatus), default=RunStatus.QUEUED)
-    output: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    output: Mapped[Any] = mapped_column(JsonText, nullable=True)
     error_code: Mapped[str | None] = mapped_column(String(40))
     error_step: Mapped[str | None] = mapped_column(String(40))
     error_message: Mapped[str | None] = mapped_column(String(1000))
