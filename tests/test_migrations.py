@@ -16,7 +16,7 @@ from compass.server.resources import folder
 from tests.conftest import both
 from tests.world import PATH, World
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
 
 
 def tables(app: Flask) -> set[str]:
@@ -65,7 +65,7 @@ def test_a_table_that_is_built_anew_takes_no_other_with_it(world: World, tmp_pat
     shutil.copytree(folder("migrations"), scripts)
     (scripts / "versions" / "9999_rebuild_projects.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '9999', '0009'\n"
+        "revision, down_revision = '9999', '0010'\n"
         "def upgrade():\n"
         "    with op.batch_alter_table('projects', recreate='always') as batch:\n"
         "        batch.alter_column('description', server_default='')\n"

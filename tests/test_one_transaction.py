@@ -9,7 +9,14 @@ from tests.world import World
 
 # What is written on purpose without an event: a theme changes nothing that anybody may do, and a
 # run is its own record, with events that say who started and who cancelled it.
-WITHOUT_EVENT = {"POST /theme", "POST /v1/runs", "POST /v1/runs/<run_id>/cancel"}
+WITHOUT_EVENT = {
+    "POST /theme",
+    "POST /v1/runs",
+    "POST /v1/runs/<run_id>/cancel",
+    "POST /projects/<project_id>/runs",
+    "POST /projects/<project_id>/runs/<run_id>/again",
+    "POST /projects/<project_id>/runs/<run_id>/cancel",
+}
 
 
 def fail_events(world: World) -> None:

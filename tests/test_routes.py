@@ -35,6 +35,7 @@ OPEN: Statuses = (200, 200, 200, 200, 200)
 SIGNED_IN: Statuses = (200, 200, 200, 200, 302)
 DONE: Statuses = (303, 303, 303, 303, 302)
 MEMBERS: Statuses = (200, 200, 200, 404, 302)
+MEMBERS_DO: Statuses = (303, 303, 303, 404, 302)
 PROJECT_ADMINS: Statuses = (200, 200, 403, 404, 302)
 PROJECT_ADMINS_DO: Statuses = (303, 303, 403, 404, 302)
 ADMINS: Statuses = (200, 403, 403, 403, 302)
@@ -206,6 +207,21 @@ BROWSER: dict[str, Row] = {
     ),
     f"POST {WORKFLOWS}/<workflow_id>/delete": Row(
         f"{WORKFLOWS_PATH}/{{workflow}}/delete", PROJECT_ADMINS_DO
+    ),
+    # Runs: of members as of admins
+    "GET /projects/<project_id>/runs": Row("/projects/{project}/runs", MEMBERS),
+    "POST /projects/<project_id>/runs": Row(
+        "/projects/{project}/runs", MEMBERS_DO, {"workflow": "{workflow}", "input": "{{}}"}
+    ),
+    "GET /projects/<project_id>/workflows/<workflow_id>/run": Row(
+        "/projects/{project}/workflows/{workflow}/run", MEMBERS
+    ),
+    "GET /projects/<project_id>/runs/<run_id>": Row("/projects/{project}/runs/{run}", MEMBERS),
+    "POST /projects/<project_id>/runs/<run_id>/again": Row(
+        "/projects/{project}/runs/{run}/again", MEMBERS_DO
+    ),
+    "POST /projects/<project_id>/runs/<run_id>/cancel": Row(
+        "/projects/{project}/runs/{run}/cancel", MEMBERS_DO
     ),
     # People
     f"GET {PEOPLE}": Row(PEOPLE, ADMINS),

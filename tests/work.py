@@ -1,7 +1,13 @@
 """A project with connections to a real target, and the calls of its keys."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
+from compass.server.core import execution
+from compass.server.core.clock import now
+from compass.server.core.run_models import Run
+from compass.server.db import db, transaction
 from tests.world import World
 
 ECHO: dict[str, Any] = {
@@ -66,3 +72,41 @@ class Work:
         headers = {"Authorization": f"Bearer {secret}", **more.pop("headers", {})}
         client = self.world.app.test_client()
         return client.open(f"/v1{path}", method=method, headers=headers, **more)
+
+
+class Hand:
+    """Does by hand, event by event, what a worker does with a run."""
+
+    def __init__(self, world: World, run_id: str):
+        self.world = world
+        self.run_id = run_id
+        self.claim: Any = None
+
+    def take(self) -> None:
+        with self.world.app.app_context(), transaction():
+            seen = execution.see(run_id=self.run_id)
+            self.claim = execution.claim(db.session.connection(), seen)
+        assert self.claim is not None
+
+    def take_to_the_end(self) -> None:
+        """Of one that was cancelled: whoever takes it ends it."""
+        with self.world.app.app_context(), transaction():
+            seen = execution.see(run_id=self.run_id)
+            assert execution.claim(db.session.connection(), seen) is None
+
+    def give(self, step: str, status: int = 200) -> bool:
+        return bool(self.write(execution.record_step, step, {"status": status}, {"ms": 1.5}))
+
+    def end(self, step: str) -> None:
+        self.write(execution.succeed, step, {"status": 200}, {"ms": 1.5}, None)
+
+    def hand_back(self) -> None:
+        self.write(execution.hand_back)
+
+    def die(self) -> None:
+        lapsed = {"lease_until": now() - timedelta(seconds=1)}
+        self.world.set_columns(Run, Run.id == self.run_id, **lapsed)
+
+    def write(self, rule: Callable[..., Any], *arguments: Any) -> Any:
+        with self.world.app.app_context(), transaction():
+            return rule(db.session.connection(), self.claim, *arguments)

@@ -18,6 +18,7 @@ from compass.server.core import users
 from compass.server.core.clock import now
 from compass.server.core.models import Key
 from compass.server.db import db, transaction
+from tests.browser.run_states import open_all, runs, start_wrongly
 from tests.browser.test_walk import create, new_name
 from tests.browser.work_states import (
     check_in_the_list,
@@ -66,7 +67,7 @@ class Place:
             if who:
                 page.goto(f"{self.url}/login")
                 sign_in(page, f"{who}@example.org")
-                page.wait_for_url("**/api-keys")
+                page.wait_for_url(lambda url: not url.endswith("/login"))
         return self.pages[who, theme]
 
 
@@ -79,7 +80,7 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
 @contextmanager
 def a_place(folder: Path, chromium: Browser, *scripts: str) -> Iterator[Place]:
     """`scripts` run in each page before its own."""
-    with serving(folder / "home") as server, serving(folder / "bare") as bare:
+    with serving(folder / "home", "--no-worker") as server, serving(folder / "bare") as bare:
         place = populated(server, bare, chromium)
         place.scripts.extend(scripts)
         yield place
@@ -141,6 +142,7 @@ def populated(server: Server, bare: Server, chromium: Browser) -> Place:
         "reset": world.reset_link("erin"),
     }
     ids |= work(world, secret, LONG)
+    ids |= runs(world, secret, ids["workflow"])
     return Place(server.url, bare.setup_link, world, ids, chromium)
 
 
@@ -349,6 +351,7 @@ PEOPLE_URL = "{root}" + PEOPLE
 PROJECT = "{root}/projects/{project}/settings"
 CONNECTIONS = "{root}/projects/{project}/connections"
 WORKFLOWS = "{root}/projects/{project}/workflows"
+RUNS = "{root}/projects/{project}/runs"
 EMPTY = "{root}/projects/{without}"
 
 STATES = [
@@ -466,6 +469,21 @@ STATES = [
     State("workflow edited", WORKFLOWS + "/{workflow}/edit"),
     State("workflow edited by two", WORKFLOWS + "/{workflow}/edit", save_an_old_version),
     State("question to delete a workflow", WORKFLOWS + "/{workflow}/delete"),
+    State("runs", RUNS),
+    State("runs, filtered", RUNS + "?status=failed&workflow={workflow}"),
+    State("runs, no match", RUNS + "?workflow={form}"),
+    State("no runs", EMPTY + "/runs", who="alice"),
+    State("no runs, read", EMPTY + "/runs", who="dora"),
+    State("run queued", RUNS + "/{queued}"),
+    State("run running", RUNS + "/{running}"),
+    State("run succeeded", RUNS + "/{succeeded}", open_all),
+    State("run failed", RUNS + "/{failed}"),
+    State("run cancelled", RUNS + "/{cancelled}"),
+    State("run handed back", RUNS + "/{handed_back}"),
+    State("run form", WORKFLOWS + "/{form}/run"),
+    State("run form error", WORKFLOWS + "/{form}/run", start_wrongly),
+    State("run form, JSON", WORKFLOWS + "/{form}/run?as=json"),
+    State("revoke question, with runs", KEYS + "/{active}/revoke"),
     State("not found", "{root}/nowhere", status=404),
     State("not found, signed out", "{root}/docs/nowhere", who=None, status=404),
     State("guide", "{root}/docs/authentication"),

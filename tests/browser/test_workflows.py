@@ -83,6 +83,7 @@ def test_connect_write_mend_and_be_refused(
         page.locator(".findings").get_by_text("Name a connection of this project.")
     ).to_be_visible()
     if javascript:
+        expect(editor).to_be_focused()
         assert selected(page) == '   "connection": "nowhere",'
         page.get_by_role("button", name="Line 7").click()
         assert selected(page) == '   "method": "FETCH",'

@@ -8,6 +8,7 @@ from flask import Flask
 from compass.server import create_app
 from compass.server.config import Settings
 from tests.conftest import dispose
+from tests.work import Work
 from tests.world import PATH, World
 
 OPEN = {
@@ -168,8 +169,19 @@ def test_a_crash_is_a_page_with_a_number(
     assert number in caplog.text
 
 
-def test_the_start_page_leads_to_the_keys(world: World) -> None:
-    assert world.browser("alice").get("/").headers["Location"] == PATH
+def test_the_start_page_leads_to_the_keys_until_there_is_a_run(world: World) -> None:
+    browser = world.signed_in("bob")
+    assert browser.get("/").headers["Location"] == PATH
+    work = Work(world)
+    work.write()
+    work.start()
+    assert browser.get("/").headers["Location"] == f"/projects/{world.project}/runs"
+    # Who is in no project, and who was in another one last.
+    assert world.signed_in("charlie").get("/").headers["Location"] == PATH
+    other = world.add_project("Other")
+    world.set_role("bob", "member", "Other")
+    browser.get(f"/projects/{other}/settings/general")
+    assert browser.get("/").headers["Location"] == PATH
 
 
 def test_the_theme_is_remembered_and_only_known_ones_are(world: World) -> None:

@@ -2,9 +2,11 @@
 
 import json
 
-from compass.server.core import users
+from compass.server.core import runs, users
+from compass.server.db import transaction
 from tests.conftest import both
-from tests.world import PATH, World
+from tests.work import Hand, Work
+from tests.world import OPERATOR, PATH, World
 
 
 @both
@@ -114,6 +116,63 @@ def test_roles_count_on_the_very_next_request_of_a_session(world: World) -> None
     assert browser.get(f"{PATH}/{service}").status_code == 200
     world.change("bob", users.disable)
     assert browser.get(f"{PATH}/{service}").status_code == 302
+
+
+@both
+def test_the_confirmation_says_how_many_runs_go_on_and_cancels_them_too(world: World) -> None:
+    """P8: runs already accepted go on, unless they are to end with their key."""
+    work = Work(world)
+    work.write()
+    over, waiting, running = (work.start().json["id"] for _ in range(3))
+    with world.app.app_context(), transaction():
+        runs.cancel(OPERATOR, world.project, over)
+    Hand(world, running).take()
+    others = work.admin("POST", "/runs", {"workflow": "echo"}).json["id"]
+    browser = world.signed_in("alice")
+    for htmx in (False, True):
+        question = browser.get(f"{PATH}/{work.key_id}/revoke", htmx=htmx).text
+        assert "2 runs that it started go on. Cancel them too." in question
+        assert 'type="checkbox" name="cancel_runs"' in question
+    answer = browser.post(f"{PATH}/{work.key_id}/revoke", {"cancel_runs": "yes"}, htmx=True)
+    told = json.loads(answer.headers["HX-Trigger"])["announce"]["sentence"]
+    assert told == "Revoked Member. Cancelled 2 runs that it started."
+    found = {each: work.admin("GET", f"/runs/{each}").json for each in (waiting, running, others)}
+    assert found[waiting]["status"] == "cancelled"
+    events = work.admin("GET", f"/runs/{running}/events").json["items"]
+    assert events[-1]["type"] == "cancel_requested"
+    assert events[-1]["data"]["by"]["id"] == world.alice
+    assert found[others]["status"] == "queued"
+
+
+@both
+def test_runs_go_on_where_nothing_is_ticked(world: World) -> None:
+    work = Work(world)
+    work.write()
+    run_id = work.start().json["id"]
+    browser = world.signed_in("alice")
+    assert (
+        "1 run that it started goes on. Cancel it too."
+        in browser.get(f"{PATH}/{work.key_id}/revoke").text
+    )
+    assert browser.post(f"{PATH}/{work.key_id}/revoke").status_code == 303
+    assert "Revoked Member.<" in browser.get(PATH).text
+    assert work.admin("GET", f"/runs/{run_id}").json["status"] == "queued"
+
+
+def test_of_a_key_without_runs_nothing_is_said_about_them(world: World) -> None:
+    _, key_id = world.key()
+    question = world.signed_in("alice").get(f"{PATH}/{key_id}/revoke").text
+    assert "cancel_runs" not in question
+    assert "started" not in question
+
+
+def test_who_may_not_revoke_cancels_nothing(world: World) -> None:
+    work = Work(world)
+    work.write()
+    run_id = work.start().json["id"]
+    answer = world.signed_in("bob").post(f"{PATH}/{work.key_id}/revoke", {"cancel_runs": "yes"})
+    assert answer.status_code == 404
+    assert work.run(run_id)["status"] == "queued"
 
 
 def test_the_revoked_row_says_which_key_did_it(world: World) -> None:

@@ -55,6 +55,10 @@ class Run(Model):
         Index("ix_runs_project_id_id", "project_id", "id"),
         Index("ix_runs_project_id_status_id", "project_id", "status", "id"),
         Index("ix_runs_project_id_workflow_id_id", "project_id", "workflow_id", "id"),
+        Index(
+            "ix_runs_project_id_workflow_id_status_id",
+            *("project_id", "workflow_id", "status", "id"),
+        ),
         # The few that are not over, for the sweep: most runs are.
         Index(
             "ix_runs_unfinished",

@@ -66,7 +66,7 @@ def prepare(actor: Actor, project_id: str, workflow: str, input_: Any) -> Wanted
 
     `workflow` is an id or a name. Raises NotFound, and Invalid with pointers into the input.
     """
-    found = _workflow(actor, project_id, workflow)
+    found = workflow_of(actor, project_id, workflow)
     check_size(input_)
     input_schema.validate(found.definition["input_schema"], input_)
     return Wanted(project_id, found.id, found.name, found.version, found.definition, input_)
@@ -228,8 +228,8 @@ _by_id = LookUp(_in_project.where(Workflow.id == bindparam("workflow")))
 _by_name = LookUp(_in_project.where(Workflow.name == bindparam("workflow")))
 
 
-def _workflow(actor: Actor, project_id: str, workflow: str) -> Any:
-    """Its id, name, version and definition. Raises NotFound."""
+def workflow_of(actor: Actor, project_id: str, workflow: str) -> Any:
+    """By its id or name: its id, name, version and definition. Raises NotFound."""
     found = None
     if actor.role_in(project_id) and not any(map(is_hidden, workflow)):
         look_up = _by_id if is_id(workflow, "wfl") else _by_name

@@ -17,6 +17,8 @@ from compass.server.web import (  # isort: skip
     one_time,  # noqa: F401
     people,  # noqa: F401
     projects,  # noqa: F401
+    runs,  # noqa: F401
+    start_run,  # noqa: F401
     setup,  # noqa: F401
     audit,  # noqa: F401
     connections,  # noqa: F401

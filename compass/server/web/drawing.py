@@ -136,8 +136,11 @@ def _note(schema: dict[str, Any]) -> str:
     said = [str(schema["description"])] if schema.get("description") else []
     if isinstance(schema.get("enum"), list):
         said.append(f"one of {', '.join(pretty(each) for each in schema['enum'])}")
+    return "; ".join([*said, *rules(schema)])
+
+
+def rules(schema: dict[str, Any]) -> Iterator[str]:
+    """What a value must be besides its type."""
     for name, words in _RULES.items():
         if name in schema:
-            value = schema[name] if name == "pattern" else pretty(schema[name])
-            said.append(words.format(value))
-    return "; ".join(said)
+            yield words.format(schema[name] if name == "pattern" else pretty(schema[name]))

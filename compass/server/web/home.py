@@ -4,15 +4,19 @@ from flask import redirect, request, url_for
 from werkzeug.wrappers import Response
 
 from compass.server.config import settings
-from compass.server.core import sessions
-from compass.server.web.door import open_to_all, own_path, url_parts, web
+from compass.server.core import run_list, sessions
+from compass.server.web.door import current_project, open_to_all, own_path, url_parts, web
 
 THEMES = {"light", "dark", "system"}
 
 
 @web.get("/")
 def home() -> Response:
-    return redirect(url_for("web.list_keys"))
+    """Where work goes on: at the runs of the project that they were in last, once it has any."""
+    project = current_project()
+    if project is None or not run_list.any_in(project.id):
+        return redirect(url_for("web.list_keys"))
+    return redirect(url_for("web.list_runs", project_id=project.id))
 
 
 def _where_from() -> str | None:

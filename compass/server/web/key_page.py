@@ -8,7 +8,7 @@ from htmx_flask import request
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import Form, HiddenField, StringField
 
-from compass.server.core import access, audit, keys, leaver, rotation
+from compass.server.core import access, audit, keys, leaver, rotation, runs
 from compass.server.core.access import Action
 from compass.server.core.errors import Conflict, Invalid
 from compass.server.core.models import Key
@@ -44,19 +44,25 @@ def confirm_revoke(key_id: str) -> Response:
     if key.revoked_at is not None:
         row = render("keys/_row.html", "keys/key.html", focus="row", **_of(key))
         return announce(row, f"{key.name} was revoked already.")
-    return render("keys/_confirm_row.html", "keys/revoke.html", key=key)
+    unfinished = len(runs.unfinished_of(key.id))
+    return render("keys/_confirm_row.html", "keys/revoke.html", key=key, unfinished=unfinished)
 
 
 @web.post(f"{PATH}/<key_id>/revoke")
 def revoke_key(key_id: str) -> AnyResponse:
     with transaction():
         keys.revoke(me(), key_id)
+        wanted = bool(request.form.get("cancel_runs"))
+        cancelled = runs.cancel_all_of(me(), key_id) if wanted else 0
     key = keys.get(me(), key_id)
+    words = f"Revoked {key.name}."
+    if cancelled:
+        words += f" Cancelled {cancelled} run{'' if cancelled == 1 else 's'} that it started."
     if not request.htmx:
-        flash(f"Revoked {key.name}.")
+        flash(words)
         return redirect(url_for("web.list_keys"), 303)
     row = render("keys/_row.html", "keys/key.html", focus="row", **_of(key))
-    return announce(row, f"Revoked {key.name}.")
+    return announce(row, words)
 
 
 @web.post(f"{PATH}/<key_id>/rename")

@@ -7,7 +7,7 @@ from flask import Response, flash, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import Form, StringField, TextAreaField
 
-from compass.server.core import access, keys, projects
+from compass.server.core import access, keys, projects, run_list
 from compass.server.core.errors import Invalid
 from compass.server.core.models import Project, Role
 from compass.server.db import transaction
@@ -52,7 +52,8 @@ def create_project() -> AnyResponse:
 def open_project(project_id: str) -> AnyResponse:
     """Where the project switcher leads."""
     project = enter_project(project_id)
-    return redirect(url_for("web.show_project", project_id=project.id))
+    page = "web.list_runs" if run_list.any_in(project.id) else "web.show_project"
+    return redirect(url_for(page, project_id=project.id))
 
 
 @web.get("/projects/<project_id>/settings/general")

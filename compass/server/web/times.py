@@ -11,7 +11,8 @@ _UNITS = (("year", 31_536_000), ("day", 86_400), ("hour", 3600))
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.filters.update(ago=ago, exact=exact, stamp=stamp)
+    filters = {each.__name__: each for each in (ago, exact, exact_second, lasted, stamp)}
+    app.jinja_env.filters.update(filters)
 
 
 def ago(moment: datetime) -> str:
@@ -31,9 +32,30 @@ def ago(moment: datetime) -> str:
     return f"in {words}" if seconds > 0 else f"{words} ago"
 
 
+def lasted(seconds: float) -> str:
+    """`42 ms`, `1.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `3 days 4 h`."""
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    left, words = int(seconds), []
+    for size, unit in ((86_400, "day"), (3600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count:
+            words.append(f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''}")
+        elif words:
+            break
+    return " ".join(words[:2])
+
+
 def exact(moment: datetime) -> str:
     """`1 Nov 2026, 09:30 UTC`"""
     return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
+def exact_second(moment: datetime) -> str:
+    """`1 Nov 2026, 09:30:05 UTC`"""
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
 
 
 def stamp(moment: datetime) -> Markup:
