@@ -7,8 +7,9 @@ seen), which are written on the side and rather not at all than late.
 
 from collections import namedtuple
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
@@ -159,10 +160,18 @@ def transaction() -> Iterator[Session]:
         raise
 
 
+_one_writer = Lock()
+
+
 @contextmanager
 def writing() -> Iterator[Connection]:
-    """A write transaction without a session: for who writes often and knows the statements."""
-    with db.engine.connect() as connection:
+    """A write transaction without a session: for who writes often and knows the statements.
+
+    On SQLite the threads of a process take turns here: waiting for one another in the database they
+    would sleep, each time for longer.
+    """
+    turn = _one_writer if db.engine.dialect.name == "sqlite" else nullcontext()
+    with turn, db.engine.connect() as connection:
         connection.execution_options(writes=True)
         with connection.begin():
             yield connection

@@ -112,7 +112,8 @@ def run_worker(threads: int) -> None:
     click.echo(f"COMPASS_HOME is {settings.home}")
     sys.stdout.flush()
     # In place of this process, which has loaded both doors: a worker needs neither.
-    os.execv(sys.executable, _worker_command(threads))  # noqa: S606 (our own module)
+    command, environment = _worker_command(threads), _worker_environment()
+    os.execve(sys.executable, command, environment)  # noqa: S606 (our own module)
 
 
 def _start() -> Settings:
@@ -143,6 +144,11 @@ def _worker_command(threads: int, *parent: str) -> list[str]:
     return [sys.executable, "-m", worker.__name__, str(threads), *parent]
 
 
+def _worker_environment() -> dict[str, str]:
+    """Of glibc's heaps, one for each thread, two are enough: its threads mostly wait."""
+    return {"MALLOC_ARENA_MAX": "2", **os.environ}
+
+
 class _Runner:
     """The worker for runs that `serve` has beside its web workers; started again when it dies."""
 
@@ -168,7 +174,7 @@ class _Runner:
     def _spawn(self) -> "subprocess.Popen[bytes]":
         # It ends with us: our number tells it when we are gone.
         command = _worker_command(RUN_THREADS, str(os.getpid()))
-        return subprocess.Popen(command)  # noqa: S603 (our own module)
+        return subprocess.Popen(command, env=_worker_environment())  # noqa: S603 (our own module)
 
     def _watch(self) -> None:
         while not self._stopping.wait(0.5):

@@ -13,8 +13,8 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
+import certifi
 import httpcore
-import httpx
 
 from compass.server.core.addresses import resolve
 from compass.server.core.step_error import Deadline
@@ -56,7 +56,9 @@ def close() -> None:
 @cache
 def _pools() -> tuple[httpcore.ConnectionPool, httpcore.ConnectionPool]:
     # Its certificates take longer to read than a request takes.
-    context = httpx.create_ssl_context(trust_env=False)
+    # The machine's own authorities, among which a company's may be, and those of the web.
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
     return _pool(context, 0), _pool(context, MOST_IDLE)
 
 

@@ -25,7 +25,7 @@ from compass.server.worker.carrier import Carrier
 log = logging.getLogger("compass.worker")
 
 # How often work is looked for where the queue can't wake anybody: what a run waits for at the most.
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 RENEW_SECONDS = 3.0
 SWEEP_SECONDS = 2.0
 RETENTION_SECONDS = 3600.0
