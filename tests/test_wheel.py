@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.servers import serving
+from tests.servers import clean_environment, serving
 from tests.test_serve import create, set_up
 
 ROOT = Path(__file__).parent.parent
@@ -80,5 +80,10 @@ def test_without_the_extra_there_is_no_server(wheel: Path, tmp_path: Path) -> No
     key = "compass_sa_00000000000000000000000000000000000000004OSWh2"
     uses = f"from compass import Compass; Compass({key!r}).close()"
     subprocess.run([python, "-c", uses], check=True)
+    command = [tmp_path / "bare/bin/compass", "whoami"]
+    asked = subprocess.run(
+        command, env=clean_environment(HOME=str(tmp_path)), capture_output=True, check=False
+    )
+    assert (asked.returncode, asked.stdout) == (3, b"")
     finds = "from importlib.util import find_spec as find; assert not find('flask')"
     subprocess.run([python, "-c", finds], check=True)
