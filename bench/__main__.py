@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from bench import audit, client, load, pages, requests, runs, start
+from bench import audit, client, load, pages, requests, run_list, runs, start
 from bench.run import Run, say
 from bench.table import Figure, table, verdict
 
 _PAGES = ("page", "first-visit")
-_NAMES = (*requests.COMPARISONS, *_PAGES, "audit", "runs", "start", "client")
+_NAMES = (*requests.COMPARISONS, *_PAGES, "audit", "runs", "run-list", "start", "client")
 _VERSIONS = ("granian", "flask", "django", "django-rest-knox", "djangorestframework-api-key")
 
 
@@ -42,6 +42,8 @@ def _measure(run: Run, names: list[str]) -> list[Figure]:
         figures += audit.measure(run)
     if "runs" in names:
         figures += runs.measure(run)
+    if "run-list" in names:
+        figures += run_list.measure(run)
     if "start" in names:
         figures += start.measure(run)
     if "client" in names:

@@ -24,6 +24,7 @@ class Run:
     dispatches: int
     stream_seconds: int
     rest_seconds: int
+    many_runs: int
 
     @classmethod
     def full(cls, folder: Path) -> "Run":
@@ -39,6 +40,7 @@ class Run:
             dispatches=200,
             stream_seconds=60,
             rest_seconds=20,
+            many_runs=100_000,
         )
 
     @classmethod
@@ -56,6 +58,7 @@ class Run:
             dispatches=50,
             stream_seconds=12,
             rest_seconds=5,
+            many_runs=100_000,
         )
 
 

@@ -80,7 +80,7 @@ def test_without_the_extra_there_is_no_server(wheel: Path, tmp_path: Path) -> No
     key = "compass_sa_00000000000000000000000000000000000000004OSWh2"
     uses = f"from compass import Compass; Compass({key!r}).close()"
     subprocess.run([python, "-c", uses], check=True)
-    command = [tmp_path / "bare/bin/compass", "whoami"]
+    command = [str(tmp_path / "bare/bin/compass"), "whoami"]
     asked = subprocess.run(
         command, env=clean_environment(HOME=str(tmp_path)), capture_output=True, check=False
     )
