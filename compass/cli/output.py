@@ -12,7 +12,7 @@ import textwrap
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -42,7 +42,7 @@ def _is_obeyed(char: str) -> bool:
 def say(text: str) -> None:
     """The result, on standard output; folded where that is a terminal."""
     text = plain(text)
-    click.echo(folded(text, columns()) if sys.stdout.isatty() else text)
+    click.echo(folded(text, columns()) if on_terminal(sys.stdout) else text)
 
 
 def line(text: str) -> None:
@@ -57,7 +57,7 @@ def heading(text: str) -> None:
 def note(text: str) -> None:
     """Beside the result, on standard error; folded where that is a terminal."""
     text = plain(text, keep="\n")
-    if sys.stderr.isatty():
+    if on_terminal(sys.stderr):
         text = "\n".join(folded(line, columns()) for line in text.split("\n"))
     click.echo(text, err=True)
 
@@ -93,9 +93,28 @@ def as_json_line(value: Any) -> None:
 
 
 def pretty(value: Any) -> None:
-    """A result of a run, for people and programs: text as it is, all else as JSON."""
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    click.echo(plain(text, keep="\n\t"))
+    """A result of a run, for people and programs: text as it is, all else as JSON.
+
+    A file or a pipe gets every character; a terminal gets none that it would obey.
+    """
+    if not isinstance(value, str):
+        text = json.dumps(value, indent=2, ensure_ascii=False)
+        # Written out, they are the same to whoever parses it.
+        click.echo("".join(_escaped(char) if char != "\n" else char for char in text))
+    elif on_terminal(sys.stdout):
+        click.echo(plain(value, keep="\n\t"))
+    else:
+        # Or click takes colours out, which may be what the text is about.
+        click.echo(value, color=True)
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if _is_obeyed(char) else char
+
+
+def on_terminal(stream: TextIO | None) -> bool:
+    """Python has None in the place of a stream that was closed before it began."""
+    return stream is not None and stream.isatty()
 
 
 def table(
@@ -107,7 +126,7 @@ def table(
     """A table on a terminal, tab-separated lines in a pipe. `nothing` is said of no rows, and
     columns in `spare` are left out where there is little room."""
     found = list(rows)
-    if not sys.stdout.isatty():
+    if not on_terminal(sys.stdout):
         for row in (head, *found):
             click.echo("\t".join(_cell(each) for each in row))
     elif not found:
@@ -157,7 +176,7 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
         line = f"{label.ljust(width)}  {value}".rstrip()
-        if sys.stdout.isatty():
+        if on_terminal(sys.stdout):
             line = folded(line, columns(), " " * (width + 2))
         click.echo(click.style(label, bold=True) + line.removeprefix(label))
 

@@ -89,6 +89,31 @@ def test_the_real_command_does_the_same(here: Cli) -> None:
     assert (done.code, done.json["status"]) == (0, 200)
 
 
+def test_a_file_gets_every_character_and_a_terminal_none_that_it_would_obey(
+    here: Cli, place: Place, tmp_path: Path
+) -> None:
+    odd = "a\r\nb\tc\x85d\u200ee\u202ef\x1b[2Jg"
+    with Compass(place.admin, place.url) as compass:
+        for name, output in (("odd-text", odd), ("odd-json", {"is": odd})):
+            compass.workflows.create(name, [step("ask", "/ok")], output=output)
+    text = subprocess.run([COMMAND, "run", "odd-text"], capture_output=True, check=True)
+    assert text.stdout == f"{odd}\n".encode()
+    file = subprocess.run([COMMAND, "run", "odd-json"], capture_output=True, check=True)
+    assert json.loads(file.stdout) == {"is": odd}
+    for name in ("odd-text", "odd-json"):
+        with Terminal("run", name) as terminal:
+            assert terminal.ends() == 0
+        for char in "\x85\u200e\u202e":
+            assert char not in terminal.shown
+        assert "\x1b[2J" not in terminal.shown
+    assert "d\\u200ee\\u202ef\\u001b[2Jg" in terminal.shown
+    # And back: what `get` writes is what `apply` has already.
+    got = subprocess.run([COMMAND, "workflows", "get", "odd-json"], capture_output=True, check=True)
+    (tmp_path / "odd.json").write_bytes(got.stdout)
+    applied = here("workflows", "apply", str(tmp_path / "odd.json"), "--api-key", place.admin)
+    assert "is as in the file already: version 1." in applied.out, applied.err
+
+
 def test_text_stays_text_and_json_is_told_by_a_colon(here: Cli) -> None:
     number = here("run", "report", "--input", "day=2026-11-01", "--input", "count=3")
     assert number.code == 8
