@@ -40,7 +40,7 @@ def refusal(answer: "httpx.Response") -> APIError:
             where = mask(answer.headers.get("Location", "nowhere"))
             detail = f"{_called(answer)} leads elsewhere, to {where}. A key is not sent after that:"
             detail += " set COMPASS_BASE_URL to the address where Compass is."
-        return of_status(status)(status, None, detail, request_id)
+        return of_status(status)(status, None, detail, request_id, None, retry_after(answer))
     return of_status(status)(
         status,
         _text(problem.get("code")),

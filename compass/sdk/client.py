@@ -9,7 +9,7 @@ from compass.sdk.drivers import Async, D, Group, Sync, call
 from compass.sdk.exchange import Flow, get, path_of, shape
 from compass.sdk.keys import hint
 from compass.sdk.runs import Runs
-from compass.sdk.session import Session
+from compass.sdk.session import Given, Session
 from compass.sdk.shapes import Me
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Compass(_Client[Sync]):
         max_retries: int = 2,
         transport: "httpx.BaseTransport | None" = None,
     ):
-        super().__init__(Sync(Session.of(api_key, base_url, timeout, max_retries), transport))
+        given, api_key = Given(api_key), None
+        super().__init__(Sync(Session.of(given, base_url, timeout, max_retries), transport))
 
     def close(self) -> None:
         self._driver.http.close()
@@ -97,7 +98,8 @@ class AsyncCompass(_Client[Async]):
         max_retries: int = 2,
         transport: "httpx.AsyncBaseTransport | None" = None,
     ):
-        super().__init__(Async(Session.of(api_key, base_url, timeout, max_retries), transport))
+        given, api_key = Given(api_key), None
+        super().__init__(Async(Session.of(given, base_url, timeout, max_retries), transport))
 
     async def close(self) -> None:
         await self._driver.http.aclose()

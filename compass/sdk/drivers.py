@@ -72,6 +72,7 @@ class Sync:
                 params=step.query,
                 content=step.content,
                 headers=step.headers,
+                timeout=self.session.timeout_of(step),
             )
         except httpx.RequestError as error:
             return self.session.lost(error)
@@ -129,6 +130,7 @@ class Async:
                 params=step.query,
                 content=step.content,
                 headers=step.headers,
+                timeout=self.session.timeout_of(step),
             )
         except httpx.RequestError as error:
             return self.session.lost(error)

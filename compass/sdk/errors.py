@@ -23,8 +23,9 @@ class Unreachable(CompassError):
 class StillRunning(CompassError, TimeoutError):
     """`runs.wait` was given a timeout that has passed. The run goes on."""
 
-    def __init__(self, message: str, run: "Run"):
+    def __init__(self, message: str, run: "Run | None"):
         super().__init__(message, run)
+        # As it was seen last; None where the server was away all the time.
         self.run = run
 
     def __str__(self) -> str:

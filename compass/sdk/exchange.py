@@ -49,6 +49,8 @@ class Request:
     content: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     repeat: Repeat = Repeat.ALWAYS
+    # Seconds, where there is less time than the client gives each attempt.
+    timeout: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,20 @@
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
 from compass.sdk.drivers import D, Group, call, stream
-from compass.sdk.errors import CompassError, ServerError, StillRunning, Unreachable
+from compass.sdk.errors import APIError, CompassError, RateLimited, StillRunning, Unreachable
 from compass.sdk.exchange import (
     PAGE,
     Flow,
     Give,
     Pause,
     Repeat,
+    Reply,
     Request,
     Stream,
     get,
@@ -30,6 +32,10 @@ T = TypeVar("T")
 SOONEST, LATEST = 0.1, 2.0
 # How long a server may be away while a run is followed or waited for.
 PATIENCE = 120.0
+# How long a run is looked at, at the least, however short the timeout.
+_ONE_LOOK = 1.0
+# Statuses of a server, or of a proxy before it, that will be back.
+_OUTAGES = {429, 502, 503, 504}
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
@@ -85,7 +91,7 @@ class Runs(Group[D]):
         """What happens in a run, as it happens, until it has ended.
 
         A server that is away is waited for, up to `patience` seconds, so that a run can be
-        followed through its restart.
+        followed through its restart. So is one that answers 429, for as long as it says.
         """
         pause = SOONEST
         while True:
@@ -108,16 +114,24 @@ class Runs(Group[D]):
         is waited for, up to `patience` seconds.
         """
         deadline = None if timeout is None else monotonic() + timeout
-        pause = SOONEST
+        pause, run = SOONEST, None
         while True:
-            run = yield from _through_outages(partial(self._get, run_id), patience)
+            asking = _through_outages(partial(self._get, run_id), patience)
+            # Looked at once in any case: a timeout of 0 asks whether it has ended.
+            until = deadline if run or deadline is None else max(deadline, monotonic() + _ONE_LOOK)
+            try:
+                run = yield from _until(until, asking)
+            except _TooLate:
+                break
             if run.is_finished:
                 return run
             if deadline is not None and monotonic() >= deadline:
-                raise StillRunning(f"The run {run_id} is {run.status} after {timeout:g} s.", run)
+                break
             left = LATEST if deadline is None else max(0.0, deadline - monotonic())
             yield Pause(min(pause, left))
             pause = min(LATEST, pause * 1.5)
+        seen = f"is {run.status} after" if run else "could not be looked at within"
+        raise StillRunning(f"The run {run_id} {seen} {timeout:g} s.", run)
 
     @call
     def cancel(self, run_id: str) -> Flow[Run]:
@@ -143,12 +157,44 @@ def _through_outages(ask: Callable[[], Flow[T]], patience: float) -> Flow[T]:
     while True:
         try:
             return (yield from ask())
-        except (Unreachable, ServerError) as error:
+        except (Unreachable, APIError) as error:
             trouble: CompassError = error
-        if isinstance(trouble, ServerError) and trouble.status not in {502, 503, 504}:
+        asked = trouble.retry_after if isinstance(trouble, APIError) else None
+        if isinstance(trouble, RateLimited) and asked is not None:
+            # It is there, and says when to come back.
+            gone_since = None
+            yield Pause(max(1.0, asked))
+            continue
+        if isinstance(trouble, APIError) and trouble.status not in _OUTAGES:
             raise trouble
         now = monotonic()
         gone_since = gone_since or now
-        if now - gone_since >= patience:
+        left = gone_since + patience - now
+        if left <= 0:
             raise trouble
-        yield Pause(1)
+        yield Pause(min(max(1.0, asked or 0.0), max(1.0, left)))
+
+
+class _TooLate(Exception):  # noqa: N818 (what it says)
+    """A deadline has passed while something was asked for."""
+
+
+def _until(deadline: float | None, flow: Flow[T]) -> Flow[T]:
+    """The same, with nothing begun after the deadline, nor going on for much longer."""
+    reply: Reply = None
+    while True:
+        try:
+            step = flow.send(reply)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        if deadline is not None:
+            left = deadline - monotonic()
+            if left <= 0:
+                flow.close()
+                raise _TooLate
+            if isinstance(step, Pause):
+                step = Pause(min(step.seconds, left))
+            else:
+                step = replace(step, timeout=left)
+        reply = yield step

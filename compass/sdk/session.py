@@ -34,9 +34,7 @@ class Session:
     key_expires_at: datetime | None = None
 
     @classmethod
-    def of(
-        cls, api_key: str | None, base_url: str | None, timeout: float, max_retries: int
-    ) -> Self:
+    def of(cls, api_key: "Given", base_url: str | None, timeout: float, max_retries: int) -> Self:
         """Of what is given, and the environment where it isn't. Raises MissingKey, MalformedKey,
         and CompassError for an address that is none."""
         return cls(_key(api_key), _address(base_url), timeout, max(0, max_retries))
@@ -47,6 +45,9 @@ class Session:
             "Accept": "application/json",
             "User-Agent": f"compass-keys/{_version()} Python/{sys.version.split()[0]}",
         }
+
+    def timeout_of(self, request: Request) -> float:
+        return min(self.timeout, self.timeout if request.timeout is None else request.timeout)
 
     def note(self, request: Request, answer: "httpx.Response") -> None:
         """Warns, once, where the answer says that the key is about to expire."""
@@ -87,11 +88,20 @@ class Session:
         return Lost(words, sent=True)
 
 
-def _key(given: str | None) -> str:
-    cleaned = keys.clean(os.environ.get(keys.VARIABLE, "") if given is None else given)
-    where = f"the variable {keys.VARIABLE}" if given is None else "api_key"
+@dataclass(frozen=True)
+class Given:
+    """A key as it was given. Error reporters show the locals of each frame, but not what is in
+    here."""
+
+    text: str | None = field(repr=False)
+
+
+def _key(given: Given) -> str:
+    is_variable = given.text is None
+    cleaned = keys.clean(given.text or (os.environ.get(keys.VARIABLE, "") if is_variable else ""))
+    where = f"the variable {keys.VARIABLE}" if is_variable else "api_key"
     if not cleaned.key:
-        if given is not None:
+        if not is_variable:
             raise MissingKey("api_key is empty. Give a key, or leave it out to use the variable.")
         raise MissingKey(
             f"There is no key. Set {keys.VARIABLE}, or give api_key: Compass(api_key=…). Keys are "

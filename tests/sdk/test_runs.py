@@ -1,6 +1,7 @@
 """Runs: asked for once, followed to their end, by both clients."""
 
 import asyncio
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,10 +23,18 @@ from compass import (
     StillRunning,
     Unreachable,
 )
-from compass.sdk import runs
+from compass.sdk import exchange, runs
 from compass.server.core.run_models import Run as StoredRun
 from tests.sdk.conftest import Served, make_key
-from tests.sdk.proxy import DROP, TAKE_AND_502, TAKE_AND_DROP, Misbehaviour, Proxy, answering
+from tests.sdk.proxy import (
+    DROP,
+    TAKE_AND_502,
+    TAKE_AND_DROP,
+    Misbehaviour,
+    Proxy,
+    answering,
+    problem,
+)
 from tests.servers import START_WITHIN_SECONDS, free_port, serving, wait_until
 from tests.target import Target, a_target
 from tests.work import ECHO, Work
@@ -133,7 +142,70 @@ def test_waiting_ends_with_its_timeout(client: Compass) -> None:
     with pytest.raises(StillRunning, match=r"is queued after 0\.05 s") as caught:
         client.runs.wait(run.id, timeout=0.05)
     assert isinstance(caught.value, TimeoutError)
+    assert caught.value.run is not None
     assert caught.value.run.id == run.id
+
+
+def test_its_timeout_counts_while_the_server_is_away(proxied: Compass, proxy: Proxy) -> None:
+    run = proxied.runs.create("echo")
+    proxy.next = [DROP] * 10_000
+    with pytest.raises(StillRunning, match=r"could not be looked at within 0\.1 s") as caught:
+        proxied.runs.wait(run.id, timeout=0.1)
+    assert caught.value.run is None
+    assert pickle.loads(pickle.dumps(caught.value)).run is None
+    proxy.next = []
+    with pytest.raises(StillRunning, match="is queued after"):
+        proxied.runs.wait(run.id, timeout=0.1)
+
+
+def test_nothing_that_is_asked_outlasts_the_timeout(work: Work) -> None:
+    """Of each attempt the driver is told how long it may take, and no pause is longer."""
+    client = Compass(work.key, "http://compass.test")
+    flow = runs.Runs.wait._describe(client.runs, "run_0", timeout=3)
+    step = next(flow)
+    for _ in range(20):
+        if isinstance(step, exchange.Request):
+            assert step.timeout is not None
+            assert 0 < step.timeout <= 3
+            assert client._driver.session.timeout_of(step) <= 3
+            step = flow.send(exchange.Lost("no route", sent=False))
+        else:
+            assert isinstance(step, exchange.Pause)
+            assert step.seconds <= 3
+            step = next(flow)
+    client.close()
+
+
+def test_a_look_is_taken_however_short_the_timeout(client: Compass) -> None:
+    run = client.runs.create("echo")
+    with pytest.raises(StillRunning, match="is queued after 0 s"):
+        client.runs.wait(run.id, timeout=0)
+    client.runs.cancel(run.id)
+    assert client.runs.wait(run.id, timeout=0).status == "cancelled"
+
+
+def test_a_limit_is_waited_for_while_a_run_is_followed(proxied: Compass, proxy: Proxy) -> None:
+    """Whoever watches many runs meets it, and no run is lost from sight for it."""
+    run = proxied.runs.create("echo")
+    for words in ("", problem(429, "rate_limited")):
+        kind = "application/problem+json" if words else "text/html"
+        limit = answering(429, words, Retry_After="300", Content_Type=kind)
+        proxy.next = [limit]
+        flow = runs.Runs.follow._describe(proxied.runs, run.id, patience=0)
+        asked = next(flow)
+        assert isinstance(asked, exchange.Request)
+        paused = flow.send(proxied._driver._do(asked))
+        assert paused == exchange.Pause(300)
+        assert isinstance(next(flow), exchange.Request)
+
+
+def test_a_short_limit_is_over_soon(proxied: Compass, proxy: Proxy) -> None:
+    run = proxied.runs.create("echo")
+    proxied.runs.cancel(run.id)
+    proxy.next = [answering(429, Retry_After="0")] * 4
+    assert proxied.runs.wait(run.id, patience=0).status == "cancelled"
+    proxy.next = [answering(429, Retry_After="0")] * 4
+    assert [event.type for event in proxied.runs.follow(run.id, patience=0)][-1] == "cancelled"
 
 
 # Asked for once, through a proxy that misbehaves.

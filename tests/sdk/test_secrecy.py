@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from compass import Compass, CompassError, MalformedKey
+from compass import AsyncCompass, Compass, CompassError, MalformedKey
 from compass.sdk.drivers import Group
 from tests.sdk.proxy import DROP, Proxy, answering
 from tests.sdk.test_calls import BEARER, HTTP
@@ -107,6 +107,21 @@ def test_a_mistyped_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     error = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     for text in (repr(caught.value), "".join(error.format())):
         assert MISTYPED[15:-4] not in text
+
+
+@pytest.mark.parametrize("client", [Compass, AsyncCompass])
+def test_no_frame_of_a_client_that_can_not_be_made_shows_a_key(
+    client: type[Compass] | type[AsyncCompass], world: World
+) -> None:
+    """Error reporters collect the locals of every frame."""
+    secret, _ = world.key()
+    for key, address in ((MISTYPED, None), (f" {MISTYPED}", None), (secret, "ftp://x")):
+        with pytest.raises(CompassError) as caught:
+            client(key, address)
+        stack = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+        shown = [str(each.locals) for each in stack if "/compass/sdk/" in each.filename]
+        assert shown
+        assert not [each for each in shown if key.strip()[15:-4] in each]
 
 
 def test_where_nobody_answers_no_key_is_shown(
