@@ -47,7 +47,8 @@ class Shown(httpx.BaseTransport):
 def _say(mark: str, first: str, headers: httpx.Headers, body: bytes) -> None:
     lines = [first, *(f"{name}: {value}" for name, value in headers.items())]
     if body:
-        lines += ["", *_body(body)[:_LONGEST].splitlines()]
+        # Masked before it is cut: what is left of a key would be shown otherwise.
+        lines += ["", *mask(_body(body))[:_LONGEST].splitlines()]
     for line in lines:
         output.note(f"{mark} {mask(line)}".rstrip())
 

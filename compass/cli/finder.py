@@ -32,8 +32,9 @@ _REPOSITORY = "160000"
 
 @dataclass(frozen=True)
 class Finding:
-    """Where a key is. `hint` is what may be shown of it."""
+    """Where a key is; line 0 is the name itself. `hint` is what may be shown of the key."""
 
+    # Without the keys that are part of it.
     path: str
     line: int
     hint: str
@@ -86,7 +87,12 @@ class Scan:
 
     def __init__(self) -> None:
         self.files = 0
-        self.unreadable: list[str] = []
+        self._unreadable: list[str] = []
+        self._named: set[str] = set()
+
+    @property
+    def unreadable(self) -> list[str]:
+        return [keys.mask(path) for path in self._unreadable]
 
     def tree(self, path: str) -> Iterator[Finding]:
         """A file, or all files below a folder. No link is followed but one that is given."""
@@ -99,14 +105,26 @@ class Scan:
     def stream(self, name: str, file: BinaryIO) -> Iterator[Finding]:
         self.files += 1
         for line, key in keys_in(file):
-            yield Finding(name, line, keys.hint(key))
+            yield Finding(keys.mask(name), line, keys.hint(key))
 
     def staged(self, paths: Iterable[str] = ()) -> Iterator[Finding]:
         """What the next commit would have, as git has it: not what lies in the folder."""
         for path, blob in _staged_blobs(paths):
+            yield from self._names(path)
             yield from self.stream(path, BytesIO(blob))
 
+    def _names(self, path: str) -> Iterator[Finding]:
+        """Keys in the names of a file and the folders it is in, those of a folder once."""
+        data = os.fsencode(path)
+        for start, key in _found(data):
+            end = data.find(b"/", start)
+            named = os.fsdecode(data if end < 0 else data[:end])
+            if (found := f"{named}/{start}") not in self._named:
+                self._named.add(found)
+                yield Finding(keys.mask(named), 0, keys.hint(key))
+
     def _file(self, path: str, follow: bool = False) -> Iterator[Finding]:
+        yield from self._names(path)
         # Opened first and asked then, so that it is the same file; pipes are not waited for.
         flags = 0 if follow else getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
@@ -114,7 +132,7 @@ class Scan:
                 if follow or S_ISREG(os.fstat(file.fileno()).st_mode):
                     yield from self.stream(path, file)
         except OSError:
-            self.unreadable.append(path)
+            self._unreadable.append(path)
 
     def _below(self, folder: str) -> Iterator[str]:
         waiting = [folder]
@@ -123,7 +141,7 @@ class Scan:
             try:
                 entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
             except OSError:
-                self.unreadable.append(folder)
+                self._unreadable.append(folder)
                 continue
             below = [each.path for each in entries if _is_folder(each) and each.name != ".git"]
             waiting += reversed(below)

@@ -18,9 +18,10 @@ from compass.cli.finder import Finding, NotARepository, Scan
 def scan(paths: tuple[str, ...], staged: bool) -> None:
     """Find keys in files, offline.
 
-    A key is what has the pattern and the right checksum; only its hint is printed. Links are
-    not followed, and .git is left out. PATH may be - for standard input. A line that says
-    `compass-scan: allow` is passed over: for keys in tests and guides, which open nothing.
+    A key is what has the pattern and the right checksum; only its hint is printed. One in the
+    name of a file or folder is found too. Links are not followed, and .git is left out. PATH may
+    be - for standard input. A line that says `compass-scan: allow` is passed over: for keys in
+    tests and guides, which open nothing.
 
     Exits with 1 if it finds any. To look before each commit, in .git/hooks/pre-commit:
 
@@ -61,7 +62,8 @@ def _told(findings: Iterator[Finding]) -> Iterator[Finding]:
     """The same, each printed as it is found: a big tree takes a while."""
     for finding in findings:
         if not choices().json:
-            output.line(f"{finding.path}:{finding.line}: {finding.hint}")
+            where = f":{finding.line}: {finding.hint}" if finding.line else ": it is in the name"
+            output.line(f"{finding.path}{where}")
         yield finding
 
 

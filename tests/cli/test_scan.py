@@ -137,6 +137,33 @@ def test_a_name_can_not_move_the_cursor(cli: Cli, tmp_path: Path) -> None:
     assert "\u202e" not in out
 
 
+def test_a_key_in_a_name_is_found_and_not_shown(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init", "-q")
+    folder = tmp_path / f"backup-{KEY}"
+    folder.mkdir()
+    for name in ("a", "b", f"{TOKEN}.txt"):
+        (folder / name).write_text("nothing")
+    (folder / "c").symlink_to("nowhere")
+    (folder / "d").write_text(KEY)
+    shown = f"backup-{tokens.hint(KEY)}"
+    told = [f"{shown}: it is in the name", f"{shown}/{tokens.hint(TOKEN)}.txt: it is in the name",
+            f"{shown}/d:1: {tokens.hint(KEY)}"]  # fmt: skip
+    for call in (".", str(folder), "--staged"):
+        git(tmp_path, "add", ".")
+        found = cli("scan", call)
+        assert found.code == 1
+        lines = [line[line.index("backup-") :] for line in found.out.splitlines()]
+        assert sorted(lines) == sorted(told), call
+        in_json = cli("scan", "--json", call).json["findings"]
+        assert sorted(each["line"] for each in in_json) == [0, 0, 1]
+    link = cli("scan", str(folder / "c"))
+    assert f"{shown}/c can't be read" in link.err
+    assert cli("scan", "--json", str(folder / "c")).json["unreadable"]
+
+
 def test_nothing_to_look_at_is_a_usage_error(cli: Cli, tmp_path: Path) -> None:
     assert cli("scan").code == 2
     missing = cli("scan", str(tmp_path / "missing"))

@@ -139,6 +139,14 @@ def test_debug_hides_credentials_and_new_secrets(
     assert '"secret": "•••"' in rotated.err
 
 
+def test_debug_masks_before_it_cuts(cli: Cli, admin: str, proxy: Proxy) -> None:
+    """However far into a long body a key is."""
+    for before in range(3940, 4000, 7):
+        proxy.next = [answering(200, json.dumps({"a": "x" * before + admin}))]
+        said = cli("whoami", "--debug").err
+        assert admin[:18] not in said
+
+
 def test_debug_goes_through_the_proxy_of_the_environment(
     cli: Cli, member: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
