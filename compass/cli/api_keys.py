@@ -1,6 +1,9 @@
 """`compass keys`: the project's keys, and what a key does to itself."""
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -69,20 +72,14 @@ def rotate_key(overlap_hours: int, store: bool) -> None:
     """
     if store:
         config_file.require_writable()
+    elif sys.stdout is None:
+        raise Failure("Standard output is closed: the new secret would be lost. Nothing was done.")
     with session.client() as compass:
         base_url = compass.base_url
         rotated = compass.keys.rotate_self(overlap_hours)
     stored = store and _is_stored(rotated, base_url)
-    if choices().json:
-        output.as_json(
-            {
-                **({} if stored else {"secret": rotated.secret}),
-                "key": output.document(rotated.key),
-                "previous_ends_at": output.document(rotated.previous_ends_at),
-            }
-        )
-    elif not stored:
-        _print(rotated)
+    if choices().json or not stored:
+        _print(rotated, stored)
     output.note(f"The old secret works until {output.moment(rotated.previous_ends_at)}.")
     if stored:
         output.note(f"The new one is in {config_file.shown()}.")
@@ -90,15 +87,38 @@ def rotate_key(overlap_hours: int, store: bool) -> None:
             output.note(f"{variable} is set and goes before it: change it there too.")
 
 
-def _print(rotated: "Rotated") -> None:
+def _print(rotated: "Rotated", stored: bool) -> None:
     try:
-        click.echo(rotated.secret)
+        if sys.stdout is None:
+            raise OSError("it is closed")
+        if choices().json:
+            output.as_json(_document(rotated, stored))
+        else:
+            click.echo(rotated.secret)
     except OSError:
+        if stored:
+            raise
+        _leave_standard_output()
         raise Failure(
-            "The new secret could not be written to standard output, and can't be had again. The "
-            f"old one works until {output.moment(rotated.previous_ends_at)}; in the browser, on "
-            "the key's page, the rotation can be taken back."
+            "The new secret could not be written to standard output, is lost, and can't be had "
+            f"again. The old one works until {output.moment(rotated.previous_ends_at)}: before "
+            "that, take the rotation back in the browser, on the key's page, and rotate again."
         ) from None
+
+
+def _document(rotated: "Rotated", stored: bool) -> dict[str, Any]:
+    return {
+        **({} if stored else {"secret": rotated.secret}),
+        "key": output.document(rotated.key),
+        "previous_ends_at": output.document(rotated.previous_ends_at),
+    }
+
+
+def _leave_standard_output() -> None:
+    """Or Python tries to write the rest at its end, and exits with a code of its own."""
+    if sys.stdout is not None:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_stored(rotated: "Rotated", base_url: str) -> bool:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -59,7 +60,9 @@ def note(text: str) -> None:
     text = plain(text, keep="\n")
     if on_terminal(sys.stderr):
         text = "\n".join(folded(line, columns()) for line in text.split("\n"))
-    click.echo(text, err=True)
+    # Where nobody reads remarks any longer, the result matters all the more.
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def folded(text: str, width: int, indent: str = "") -> str:

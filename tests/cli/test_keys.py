@@ -1,8 +1,8 @@
 """`compass keys`: the project's, and what a key does to itself."""
 
+import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -68,14 +68,52 @@ def test_rotating_prints_the_new_secret_alone_and_once(
     assert (again.code, again.out) == (8, ""), "a key has two secrets at most"
 
 
-def test_a_secret_that_can_not_be_printed_is_told(cli: Cli, member: str) -> None:
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [COMMAND, "keys", "rotate"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+@pytest.mark.parametrize("options", ["", "--json"])
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_secret_that_can_not_be_printed_is_told(
+    cli: Cli, member: str, is_full: bool, options: str
+) -> None:
+    """A full disk; a reader that went before there was anything to read."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    full = os.open("/dev/full", os.O_WRONLY)
+    done = subprocess.run(
+        [COMMAND, "keys", "rotate", *options.split()],
+        stdout=full if is_full else writing,
+        stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    os.close(full)
     assert done.returncode == 8
-    assert "The new secret could not be written to standard output" in done.stderr
+    assert "The new secret could not be written to standard output, is lost" in done.stderr
+    assert re.search(r"The old one works until 20.*take the rotation back", done.stderr)
+    assert len(done.stderr.splitlines()) == 1
     assert not KEY.search(done.stderr)
+
+
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_nothing_is_rotated_where_standard_output_is_closed(
+    cli: Cli, world: World, member: str, options: str
+) -> None:
+    command = f"'{COMMAND}' keys rotate {options} >&-"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, "Standard output is closed" in done.stderr) == (8, True), done.stderr
+    assert len(world.events("key.rotated")) == 0
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "--debug 2>/dev/full"])
+def test_a_secret_is_printed_where_nobody_reads_remarks(
+    cli: Cli, world: World, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, redirection: str
+) -> None:
+    monkeypatch.setenv("COMPASS_BASE_URL", proxy.url)
+    monkeypatch.setenv("COMPASS_API_KEY", world.key(days="3")[0])
+    command = f"'{COMMAND}' keys rotate {redirection}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert KEY.fullmatch(done.stdout.strip())
 
 
 def test_rotating_in_json(cli: Cli, world: World, member: str) -> None:
