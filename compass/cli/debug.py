@@ -8,8 +8,10 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from compass.cli import output, settings
+from compass.cli import output
+from compass.sdk.addresses import is_this_machine
 from compass.sdk.keys import mask
+from compass.sdk.transports import made
 
 # Members whose values are never shown, wherever in a body they are.
 SECRET = {"credentials", "secret"}
@@ -21,10 +23,8 @@ class Shown(httpx.BaseTransport):
     """httpx's own transport, with a look at what goes through it."""
 
     def __init__(self, base_url: str):
-        parts, host = urlsplit(base_url), urlsplit(base_url).hostname or ""
         # A client that is given a transport leaves the environment's proxies to it.
-        proxies = {} if settings.is_this_machine(host) or proxy_bypass(host) else getproxies()
-        self._inner = httpx.HTTPTransport(proxy=proxies.get(parts.scheme) or proxies.get("all"))
+        self._inner = made(lambda: httpx.HTTPTransport(proxy=_proxy_for(base_url)))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         _say(">", f"{request.method} {request.url}", request.headers, request.content)
@@ -42,6 +42,15 @@ class Shown(httpx.BaseTransport):
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _proxy_for(base_url: str) -> str | None:
+    parts, host = urlsplit(base_url), urlsplit(base_url).hostname or ""
+    if is_this_machine(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    found = proxies.get(parts.scheme) or proxies.get("all")
+    return f"http://{found}" if found and "://" not in found else found
 
 
 def _say(mark: str, first: str, headers: httpx.Headers, body: bytes) -> None:

@@ -18,8 +18,7 @@ from compass.cli.command import Command, choices
 from compass.cli.config_file import UnusableFile
 from compass.cli.failures import ExitCode, Failure
 from compass.cli.settings import Setting
-from compass.sdk import addresses, errors, keys
-from compass.sdk.session import NO_PROXY
+from compass.sdk import addresses, errors, keys, transports
 
 if TYPE_CHECKING:
     import httpx
@@ -112,7 +111,7 @@ def _address() -> _Checks[str | None]:
         return None
     yield Check("Address", True, f"{base_url} from {address.origin}")
     parts = urlsplit(base_url)
-    if parts.scheme == "http" and not settings.is_this_machine(parts.hostname or ""):
+    if parts.scheme == "http" and not addresses.is_this_machine(parts.hostname or ""):
         message = "plain HTTP: whoever is on the way to the server can read the key"
         yield Check("Encrypted", None, message, "Use https where the server has it.")
     return base_url
@@ -123,10 +122,14 @@ def _server(base_url: str) -> _Checks[bool]:
     import httpx
 
     try:
-        with httpx.Client(timeout=_TIMEOUT_SECONDS, mounts=NO_PROXY) as client:
+        with transports.client(base_url, _TIMEOUT_SECONDS) as client:
             start = perf_counter()
-            answer = client.get(f"{base_url}/healthz")
+            answer = client.get("/healthz")
             milliseconds = round(1000 * (perf_counter() - start))
+    except errors.CompassError as error:
+        # Of this machine's settings: nothing was sent.
+        yield Check("Server", False, str(error), exit_code=failures.of(error).code)
+        return False
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         message = f"no answer: {_ERRNO.sub('', str(error)) or type(error).__name__}"
         advice = "Is it up, the address right, and no proxy or firewall in between?"

@@ -67,11 +67,6 @@ def cleaned(address: Setting) -> str:
         raise Failure(f"{error} It is from {address.origin}.", ExitCode.USAGE) from None
 
 
-def is_this_machine(host: str) -> bool:
-    """Whether what is sent to it stays here: no proxy is asked, and nobody is on the way."""
-    return host in {"localhost", "::1"} or host.startswith("127.")
-
-
 def profile() -> str:
     return choices().profile or os.environ.get(PROFILE_VARIABLE, "").strip()
 

@@ -44,6 +44,11 @@ def base_url(text: str) -> str:
     return _judged(f"{parts.scheme}://{parts.netloc}{path}")
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether what is sent to it stays here: no proxy is asked, and nobody is on the way."""
+    return host.lower() in {"localhost", "::1"} or host.startswith("127.")
+
+
 def _judged(url: str) -> str:
     """Names in other scripts are httpx's to judge, which is imported where a call is near."""
     import httpx

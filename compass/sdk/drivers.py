@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
+from compass.sdk import transports
 from compass.sdk.exchange import Flow, Give, Pause, Reader, Reply, Request, Stream, ask, pages
-from compass.sdk.session import NO_PROXY, Session
+from compass.sdk.session import Session
 
 # httpx and asyncio are imported where they are used: they take longer than all the rest, and
 # neither `compass --help` nor a program that starts should wait for them.
@@ -26,15 +27,9 @@ F = TypeVar("F", bound=Callable[..., object])
 
 class Sync:
     def __init__(self, session: Session, transport: "httpx.BaseTransport | None"):
-        import httpx
-
         self.session = session
-        self.http = httpx.Client(
-            base_url=session.base_url,
-            headers=session.headers(),
-            timeout=session.timeout,
-            mounts=NO_PROXY,
-            transport=transport,
+        self.http = transports.client(
+            session.base_url, session.timeout, session.headers(), transport
         )
 
     def carry_out(self, flow: Flow[T]) -> T:
@@ -82,15 +77,9 @@ class Sync:
 
 class Async:
     def __init__(self, session: Session, transport: "httpx.AsyncBaseTransport | None"):
-        import httpx
-
         self.session = session
-        self.http = httpx.AsyncClient(
-            base_url=session.base_url,
-            headers=session.headers(),
-            timeout=session.timeout,
-            mounts=NO_PROXY,
-            transport=transport,
+        self.http = transports.async_client(
+            session.base_url, session.timeout, session.headers(), transport
         )
 
     async def carry_out(self, flow: Flow[T]) -> T:

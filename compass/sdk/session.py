@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     import httpx
 
 
-# An HTTP_PROXY of the environment is not for this very machine, nor is it to see the key.
-NO_PROXY = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
-
-
 class KeyExpires(UserWarning):
     """The key is in its last 14 days. Warned of once by each client."""
 

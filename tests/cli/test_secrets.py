@@ -160,6 +160,24 @@ def test_debug_goes_through_the_proxy_of_the_environment(
         assert cli(*command).code == 0, "not to this very machine"
 
 
+def test_a_proxy_that_can_not_be_used_is_a_sentence(
+    cli: Cli, member: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:hunter2@127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "")
+    for command in (("whoami",), ("whoami", "--debug"), ("doctor",)):
+        assert cli(*command).code == 0, "not to this very machine"
+        told = cli(*command, "--base-url", "https://compass.invalid")
+        assert told.code == 8
+        assert "ALL_PROXY names a SOCKS proxy" in told.err + told.out
+        assert "hunter2" not in told.err + told.out
+    monkeypatch.delenv("ALL_PROXY")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nope")
+    for command in (("whoami",), ("whoami", "--debug"), ("doctor",)):
+        told = cli(*command)
+        assert (told.code, "SSL_CERT_FILE names /nope" in told.err + told.out) == (8, True)
+
+
 def test_what_holds_a_key_does_not_show_it(member: str) -> None:
     for thing in (settings.Setting(member, "x"), Choices(api_key=member)):
         assert not KEY.search(repr(thing))
