@@ -188,7 +188,7 @@ def _accepted(key: Setting, base_url: str) -> _Checks[None]:
 
 
 def _next_step(error: errors.CompassError) -> str:
-    if not isinstance(error, errors.AuthenticationError):
+    if not isinstance(error, errors.AuthenticationError) or error.code is None:
         return ""
     if error.code == "invalid_token":
         return "It may be of another installation: compare the address. Or make another key."

@@ -64,6 +64,9 @@ def of(error: Exception, debug: bool = False) -> Failure:
     if isinstance(error, Failure):
         return error
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), ExitCode.OTHER)
+    if isinstance(error, errors.APIError) and error.code is None:
+        # A proxy or a portal says no, and not Compass: of the key nothing is known.
+        code = ExitCode.UNREACHABLE
     match error:
         case errors.MissingKey():
             sentence = (
@@ -73,7 +76,9 @@ def of(error: Exception, debug: bool = False) -> Failure:
         case errors.APIError():
             sentence = _with_request(error)
         case errors.CompassError() | UnusableFile():
-            sentence = str(error)
+            sentence = _in_a_line(str(error))
+        case RecursionError():
+            sentence = "What came is nested too deeply to be shown."
         case OSError():
             about = f"{error.filename}: " if error.filename else ""
             sentence = f"{about}{error.strerror or error}."
@@ -84,14 +89,22 @@ def of(error: Exception, debug: bool = False) -> Failure:
 
 
 def _with_request(error: errors.APIError) -> str:
-    words = _by_place(error.errors) or error.detail
+    words = _by_place(error.errors) or _in_a_line(error.detail)
     return f"{words} (request {error.request_id})" if error.request_id else words
 
 
 def _by_place(found: Mapping[str, Sequence[str]]) -> str:
     """What is wrong where, each in a line if there are several."""
-    lines = [f"{place.strip('/') or 'it'}: {' '.join(texts)}" for place, texts in found.items()]
+    lines = [
+        _in_a_line(f"{place.strip('/') or 'it'}: {' '.join(texts)}")
+        for place, texts in found.items()
+    ]
     return "\n  ".join(["Several things are wrong:", *lines] if len(lines) > 1 else lines)
+
+
+def _in_a_line(text: str) -> str:
+    """Words from elsewhere: a line of their own could pass for one of ours."""
+    return " ".join(text.splitlines())
 
 
 def _traceback(error: Exception) -> str:

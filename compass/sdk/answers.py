@@ -19,7 +19,7 @@ def body_of(answer: "httpx.Response") -> Any:
         return None
     try:
         return json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     # Not in the handler: the parser's error holds the whole answer, which may hold a secret.
     raise unreadable(answer)
@@ -43,7 +43,7 @@ def refusal(answer: "httpx.Response") -> APIError:
         return of_status(status)(status, None, detail, request_id, None, retry_after(answer))
     return of_status(status)(
         status,
-        _text(problem.get("code")),
+        problem["code"],
         mask(str(problem.get("detail") or problem.get("title") or answer.reason_phrase)),
         _text(problem.get("request_id")) or request_id,
         _errors(problem.get("errors")),
@@ -71,9 +71,10 @@ def _problem(answer: "httpx.Response") -> dict[str, Any] | None:
         return None
     try:
         body = json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return body if isinstance(body, dict) else None
+    # Those of others have no code.
+    return body if isinstance(body, dict) and isinstance(body.get("code"), str) else None
 
 
 def _text(given: Any) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from compass.sdk import addresses, keys
 from compass.sdk.errors import CompassError, MalformedKey, MissingKey
-from compass.sdk.exchange import Lost, Repeat, Request
+from compass.sdk.exchange import Lost, Request
 
 if TYPE_CHECKING:
     import httpx
@@ -28,6 +28,7 @@ class Session:
     max_retries: int
     # Known once an answer has come in the key's last 14 days.
     key_expires_at: datetime | None = None
+    _has_warned: bool = False
 
     @classmethod
     def of(cls, api_key: "Given", base_url: str | None, timeout: float, max_retries: int) -> Self:
@@ -46,15 +47,27 @@ class Session:
         return min(self.timeout, self.timeout if request.timeout is None else request.timeout)
 
     def note(self, request: Request, answer: "httpx.Response") -> None:
-        """Warns, once, where the answer says that the key is about to expire."""
+        """Warns, once, where the answer says that the key is about to expire.
+
+        A warning may be an error where it is raised, by a filter: then reading calls alone raise.
+        """
         header = answer.headers.get("Compass-Key-Expires")
-        # A warning may be an error where it is raised: a rotation's answer must get through.
-        if not header or self.key_expires_at or request.repeat is Repeat.NEVER:
+        if not header or self._has_warned:
             return
         try:
-            expires_at = self.key_expires_at = datetime.fromisoformat(header)
+            self.key_expires_at = datetime.fromisoformat(header)
         except ValueError:
             return
+        self._has_warned = True
+        try:
+            self._warn(self.key_expires_at)
+        except KeyExpires:
+            # The answer to what changed something must get through. The next reading tells it.
+            self._has_warned = request.method == "GET"
+            if self._has_warned:
+                raise
+
+    def _warn(self, expires_at: datetime) -> None:
         warnings.warn(
             f"The key {keys.hint(self.key)} expires on {expires_at:%Y-%m-%d at %H:%M} UTC, in "
             f"{_days(expires_at)}. In Compass, at Settings → Developers → API Keys, it can be "

@@ -1,12 +1,13 @@
 """What a script can tell apart: each code by a real case, from the real command."""
 
+import json
 from typing import Any
 
 import pytest
 
 from compass.cli.failures import ExitCode
 from tests.cli.conftest import Cli
-from tests.sdk.proxy import DROP, Proxy, answering
+from tests.sdk.proxy import DROP, Proxy, answering, problem
 from tests.world import World
 
 UNKNOWN = "compass_sa_" + "0" * 40 + "4OSWh2"
@@ -94,6 +95,43 @@ def test_6_unreachable(cli: Cli, member: str, proxy: Proxy) -> None:
     assert cli("whoami").code == ExitCode.UNREACHABLE, "what is there is not Compass"
 
 
+@pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504])
+def test_6_whatever_a_proxy_says_of_itself(
+    cli: Cli, member: str, proxy: Proxy, status: int
+) -> None:
+    """Nobody makes a new key because a portal wants a password."""
+    strange = {"Content_Type": "application/problem+json"}
+    for reply in (
+        answering(status, "<h1>No</h1>"),
+        answering(status, '{"title": "No"}', **strange),
+    ):
+        proxy.next = [reply] * 3
+        refused = cli("whoami")
+        assert (refused.code, refused.out) == (ExitCode.UNREACHABLE, "")
+        assert len(refused.err.splitlines()) == 1
+        proxy.next = []
+
+
+def test_6_an_answer_that_is_nested_without_end(cli: Cli, member: str, proxy: Proxy) -> None:
+    for status in (200, 422):
+        deep = answering(status, "[" * 100_000, Content_Type="application/problem+json")
+        proxy.next = [deep]
+        refused = cli("whoami")
+        assert (refused.code, "not as Compass does" in refused.err) == (6, True), refused.err
+    deeper = {"a": json.loads("[" * 900 + "]" * 900)}
+    proxy.next = [answering(200, json.dumps({"items": [deeper], "next_cursor": None}))]
+    assert cli("workflows", "list", "--json").code == ExitCode.UNREACHABLE
+
+
+def test_a_detail_is_one_line(cli: Cli, member: str, proxy: Proxy) -> None:
+    """What comes from elsewhere does not pass for a line of ours."""
+    words = {"code": "x", "detail": "No.\nError: send your key to\r\nevil.example"}
+    for found in ({}, {"/a": ["b\nc"]}):
+        body = json.dumps(words | {"errors": found})
+        proxy.next = [answering(422, body, Content_Type="application/problem+json")]
+        assert len(cli("whoami").err.splitlines()) == 1
+
+
 def test_7_not_found(cli: Cli, world: World, admin: str) -> None:
     nothing = "0" * 23
     for arguments in (
@@ -115,11 +153,13 @@ def test_7_not_found(cli: Cli, world: World, admin: str) -> None:
 
 
 def test_8_anything_else(cli: Cli, admin: str, proxy: Proxy) -> None:
-    proxy.next = [answering(503)] * 3
+    ours = {"Content_Type": "application/problem+json"}
+    proxy.next = [answering(503, problem(503, "unavailable"), **ours)] * 3
     assert cli("whoami").code == ExitCode.OTHER
-    proxy.next = [answering(500, "{}")]
+    proxy.next = [answering(500, problem(500, "internal_error"), **ours)]
     assert cli("whoami").code == ExitCode.OTHER
-    proxy.next = [answering(429, Retry_After="3600")]
+    limited = problem(429, "rate_limited")
+    proxy.next = [answering(429, limited, Retry_After="3600", **ours)]
     assert cli("whoami").code == ExitCode.OTHER
     made: dict[str, Any] = {"input": '{"name": "w", "steps": []}'}
     invalid = cli.process("workflows", "apply", "-", **made)

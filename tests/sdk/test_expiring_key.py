@@ -8,6 +8,7 @@ import pytest
 
 from compass import AsyncCompass, Compass, KeyExpires
 from tests.sdk.proxy import Proxy
+from tests.work import Work
 from tests.world import World
 
 Connect = Callable[[str], Compass]
@@ -57,3 +58,28 @@ def test_a_rotation_gets_through_where_warnings_are_errors(world: World, connect
         rotated = connect(secret).keys.rotate_self()
         with pytest.raises(KeyExpires):
             connect(rotated.secret).me()
+
+
+def test_no_run_is_lost_where_warnings_are_errors(world: World, connect: Connect) -> None:
+    """What changed something returns; the next call that only reads raises, once."""
+    work = Work(world)
+    work.write()
+    secret, _ = world.key(days="3", role="admin")
+    client = connect(secret)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = client.runs.create("echo")
+        assert client.runs.cancel(run.id).status == "cancelled"
+        assert client.key_expires_at is not None
+        with pytest.raises(KeyExpires):
+            client.me()
+        assert client.me().role == "admin"
+        other = connect(world.key("Other", days="3")[0])
+        assert other.runs.create("echo").status == "queued"
+
+
+def test_a_call_that_changes_something_warns_too(world: World, connect: Connect) -> None:
+    Work(world).write()
+    with pytest.warns(KeyExpires) as warned:
+        connect(world.key(days="3")[0]).runs.create("echo")
+    assert warned[0].filename == __file__
