@@ -40,8 +40,9 @@ def login(from_stdin: bool) -> None:
     else:
         output.say(f"Signed in to {me.project.name} as {me.key.name} ({_kind(me)}, {me.role}).")
         output.note(f"Stored in {config_file.shown()}.")
-    if variable := settings.shadowed_by():
-        output.note(f"{variable} is set and goes before it. Unset it to use what was stored.")
+    for variable in (settings.shadowed_by(), settings.address_shadowed_by(kept["base_url"])):
+        if variable:
+            output.note(f"{variable} is set and goes before it. Unset it to use what was stored.")
 
 
 def _address(asks: bool) -> Setting:

@@ -13,6 +13,7 @@ import tempfile
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 Profile = dict[str, str]
@@ -26,16 +27,38 @@ class UnusableFile(Exception):  # noqa: N818 (a sentence for the person, who can
 
 
 def path() -> Path:
-    """By the XDG Base Directory Specification: a relative XDG_CONFIG_HOME counts as none."""
-    chosen = os.environ.get("XDG_CONFIG_HOME", "")
-    base = Path(chosen) if Path(chosen).is_absolute() else Path.home() / ".config"
-    return base / "compass" / "config.toml"
+    """By the XDG Base Directory Specification: a relative XDG_CONFIG_HOME counts as none. Raises
+    UnusableFile where there is no home to keep it in."""
+    chosen, home = os.environ.get("XDG_CONFIG_HOME", ""), _home()
+    if Path(chosen).is_absolute():
+        return Path(chosen) / "compass" / "config.toml"
+    if home is None:
+        raise UnusableFile(_NOWHERE.format("there is no home directory"))
+    return home / ".config" / "compass" / "config.toml"
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+_NOWHERE = "A key can't be stored: {}. Name a folder for it in XDG_CONFIG_HOME, or use variables."
 
 
 def shown() -> str:
     """The path as a person writes it."""
-    file, home = path(), Path.home()
-    return f"~/{file.relative_to(home)}" if file.is_relative_to(home) else str(file)
+    try:
+        file, home = path(), _home()
+    except UnusableFile:
+        return "~/.config/compass/config.toml"
+    return f"~/{file.relative_to(home)}" if home and file.is_relative_to(home) else str(file)
+
+
+def _in_a_shell() -> str:
+    tilde, slash, rest = shown().partition("~/")
+    return f"~/{quote(rest)}" if slash and not tilde else quote(shown())
 
 
 def read(profile: str = DEFAULT) -> Profile:
@@ -76,20 +99,28 @@ def write(profile: str, kept: Profile) -> None:
 
 
 def require_writable() -> None:
-    """That `write` will work, as far as it can be told before. Raises UnusableFile, OSError."""
+    """That `write` will work, as far as it can be told before. Raises UnusableFile."""
     _profiles()
     folder = path().resolve().parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        words = f"{folder} can't be written ({error.strerror})"
+        raise UnusableFile(_NOWHERE.format(words)) from None
 
 
 def _profiles() -> dict[str, Profile]:
     try:
-        with path().open("rb") as file:
+        file_path = path()
+    except UnusableFile:
+        return {}
+    try:
+        with file_path.open("rb") as file:
             _require_private(os.fstat(file.fileno()))
             document = tomllib.loads(file.read().decode("utf-8-sig"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UnusableFile(f"{shown()} can't be read: {error.strerror}.") from None
@@ -119,7 +150,7 @@ def _require_private(status: os.stat_result) -> None:
     if mode & 0o077:
         raise UnusableFile(
             f"{shown()} can be read by others (mode {mode:04o}), and is not used. "
-            f"Run: chmod 600 {shown()}   (and if others use this machine, rotate the key)"
+            f"Run: chmod 600 {_in_a_shell()}   (and if others use this machine, rotate the key)"
         )
 
 

@@ -164,6 +164,8 @@ def _is_file(entry: "os.DirEntry[str]") -> bool:
 
 def _staged_blobs(paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """(path, content) of each file that the next commit adds or changes."""
+    # Outside of a repository `git diff` is another command, and prints its usage.
+    _git("rev-parse", "--is-inside-work-tree")
     listed = _git(
         "diff", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "--diff-filter=ACMT",
         "--", *paths,
@@ -188,13 +190,18 @@ def _git(*arguments: str) -> bytes:
         answer, complaint = git.communicate()
     if git.returncode:
         said = complaint.decode(errors="replace").strip().splitlines() or ["it gave no reason."]
-        raise NotARepository(f"git can't tell what is staged: {said[-1]}")
+        # Of what it says, the reason is marked; advice and its usage may follow.
+        reason = next((line for line in said if line.startswith("fatal: ")), said[-1])
+        if "not a git repository" in reason:
+            reason = "there is no repository here. Go to one, or name files without --staged."
+        raise NotARepository(f"git can't tell what is staged: {reason.removeprefix('fatal: ')}")
     return answer
 
 
 def _running(*arguments: str) -> "subprocess.Popen[bytes]":
     command, pipe = ["git", "--literal-pathspecs", *arguments], subprocess.PIPE
     try:
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)  # noqa: S603
+        english = os.environ | {"LC_ALL": "C"}
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=english)  # noqa: S603
     except FileNotFoundError:
         raise NotARepository("--staged needs git, which is not installed.") from None

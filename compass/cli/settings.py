@@ -78,6 +78,16 @@ def shadowed_by() -> str | None:
     return keys.VARIABLE
 
 
+def address_shadowed_by(stored: str) -> str | None:
+    """The variable that leads elsewhere than what `login` stores, if one does."""
+    found = None if choices().profile else _from_variable(addresses.VARIABLE)
+    try:
+        leads_elsewhere = found is not None and addresses.base_url(found.value) != stored
+    except ValueError:
+        leads_elsewhere = True
+    return addresses.VARIABLE if leads_elsewhere else None
+
+
 def _first(member: str, variable: str) -> Setting | None:
     if choices().profile:
         return _from_file(member) or _from_variable(variable)

@@ -1,6 +1,8 @@
 """`compass login`, `logout`, `whoami`."""
 
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +141,52 @@ def test_a_link_to_a_file_elsewhere_stays_one(cli: Cli) -> None:
     config_file.write("", {"api_key": "x"})
     assert cli.config.is_symlink()
     assert "x" in real.read_text()
+
+
+def test_a_variable_that_leads_elsewhere_is_told(
+    cli: Cli, world: World, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, _ = world.key()
+    for address, is_told in (("http://127.0.0.1:1", True), ("ftp://x", True), (proxy.url, False)):
+        monkeypatch.setenv("COMPASS_BASE_URL", address)
+        done = cli("login", "--stdin", "--base-url", f"{proxy.url}/", input=secret)
+        assert done.code == 0
+        assert ("COMPASS_BASE_URL is set and goes before it." in done.err) == is_told
+    monkeypatch.setenv("COMPASS_BASE_URL", "http://127.0.0.1:1")
+    named = cli("login", "--stdin", "--base-url", proxy.url, "--profile", "x", input=secret)
+    assert "goes before" not in named.err, "a profile that is named goes first"
+
+
+# "~" is a home that leads to itself: Python knows of none then.
+@pytest.mark.parametrize("home", ["/dev/null", "~"])
+def test_without_a_home_nothing_is_stored_and_all_else_works(
+    cli: Cli, member: str, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    monkeypatch.setenv("HOME", home)
+    assert cli("whoami").code == 0
+    assert cli("doctor").code == 0
+    assert cli("logout").out == "There was no stored key.\n"
+    for command in (("login", "--stdin"), ("keys", "rotate", "--store")):
+        refused = cli(*command, input=member)
+        assert (refused.code, refused.out) == (3, "")
+        assert "A key can't be stored" in refused.err
+        assert "XDG_CONFIG_HOME" in refused.err
+        assert len(refused.err.splitlines()) == 1
+    monkeypatch.delenv("COMPASS_API_KEY")
+    assert cli("whoami").code == 3
+    assert cli("doctor").code == 3
+
+
+def test_the_line_that_mends_a_mode_can_be_pasted(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "my settings; x"))
+    file = tmp_path / "my settings; x/compass/config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    file.chmod(0o644)
+    said = cli("whoami").err
+    assert f"chmod 600 '{file}'" in said or "chmod 600 ~/'" in said
+    command = said.partition("Run: ")[2].partition("   (")[0]
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -216,6 +216,8 @@ def test_staged_needs_a_repository(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     refused = cli("scan", "--staged")
-    assert (refused.code, "git can't tell what is staged" in refused.err) == (2, True)
+    assert refused.code == 2
+    assert "Error: git can't tell what is staged: there is no repository here." in refused.err
+    assert "usage: git" not in refused.err
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "needs git" in cli("scan", "--staged").err
