@@ -319,3 +319,11 @@ def test_a_run_that_lost_its_third_worker_is_given_up(
         assert run["error"]["code"] == "worker_lost"
         assert "run it again" in run["error"]["message"]
         assert work.types(run_id) == ["queued", "lease_expired", "failed"]
+
+
+def test_a_worker_makes_no_database(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    worker = start_worker(home)
+    assert worker.wait(timeout=60) != 0
+    assert "There is no database at" in (tmp_path / "worker.log").read_text()
+    assert not home.exists()
