@@ -34,13 +34,14 @@ def app_on_what_is_there() -> Flask:
         if (context.command.name, context.invoked_subcommand) == ("db", "upgrade"):
             chosen.home.mkdir(parents=True, exist_ok=True)
         else:
-            _require_file(chosen)
+            require_file(chosen)
         return create_app(chosen)
     except (ConfigError, MissingAssetsError, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _require_file(chosen: Settings) -> None:
+def require_file(chosen: Settings) -> None:
+    """Raises ClickException."""
     file = chosen.sqlite_file
     if file is not None and not file.exists():
         raise click.ClickException(

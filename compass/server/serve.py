@@ -24,6 +24,7 @@ from sqlalchemy.exc import DatabaseError
 
 from compass.server import create_app, logs, schema, worker
 from compass.server.application import MAX_BODY
+from compass.server.command_line import require_file
 from compass.server.config import ConfigError, Settings, url_of
 from compass.server.core import connections, setup
 from compass.server.gate import Gate
@@ -103,6 +104,7 @@ def serve(
 def run_worker(threads: int) -> None:
     """Carry out runs, until it is told to stop."""
     settings = _start()
+    require_file(settings)
     with _as_lines():
         app = create_app(settings)
         with app.app_context():

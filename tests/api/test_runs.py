@@ -100,6 +100,22 @@ def test_an_input_of_a_megabyte_is_as_much_as_a_body_may_be(work: Work) -> None:
     assert work.start(input={"word": "x" * (1 << 20)}).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(str(2**64 - 1), 202), (str(-(2**63)), 202), (str(2**64), 422), (str(-(2**63) - 1), 422),
+     ("1" * 300, 422), ('"' + "1" * 30 + '"', 202), ("1" * 30 + ".5", 202), ("1e300", 202)],
+)  # fmt: skip
+def test_a_whole_number_is_kept_exactly_or_refused(work: Work, number: str, status: int) -> None:
+    work.write(name="any", input_schema=None)
+    body = f'{{"workflow": "any", "input": {{"n": {number}}}}}'
+    answer = work("POST", "/runs", data=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status, answer.text
+    if status == 422:
+        assert "more than 64 bits" in answer.json["errors"]["/input"][0]
+    elif number.lstrip("-").isdigit():
+        assert work.run(answer.json["id"])["input"] == {"n": int(number)}
+
+
 @both
 def test_another_projects_runs_and_workflows_are_not_there(work: Work) -> None:
     run_id = work.start().json["id"]

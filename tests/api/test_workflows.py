@@ -203,6 +203,19 @@ def test_everything_that_is_wrong_is_told_at_once(api: Api) -> None:
     ]  # fmt: skip
 
 
+def test_a_step_that_is_wrong_is_a_step_all_the_same(api: Api) -> None:
+    """What comes after it, and refers to it, is not wrong for that."""
+    steps = [{**STEPS[0], "timeout": -1}, STEPS[1]]
+    assert list(api.create(steps=steps).json["errors"]) == ["/steps/0/timeout"]
+
+
+@pytest.mark.parametrize("types", ["array", "string", ["array", "null"]])
+def test_an_input_that_is_no_object_could_never_be_given(api: Api, types: Any) -> None:
+    answer = api.create(input_schema={"type": types})
+    assert "An input is an object" in answer.json["errors"]["/input_schema/type"][0]
+    assert api.create(input_schema={"type": ["object", "null"]}).status_code == 201
+
+
 def test_a_taken_name_is_a_conflict(api: Api) -> None:
     api.create()
     assert api.create().status_code == 409

@@ -240,3 +240,26 @@ def test_nor_in_where_it_redirects(http: Http) -> None:
     failed = http.failure(query={"status": "302", "location": f"http://evil.example/{TOKEN}"})
     assert "•••" in str(failed)
     assert TOKEN not in str(failed) + repr(failed.answered)
+
+
+def test_nor_does_the_part_of_a_header_that_is_the_secret(raw: Raw) -> None:
+    http, _ = raw(answering(body(f"invalid key: {TOKEN}".encode(), "Content-Type: text/plain")))
+    http.credentials = {"auth": "header", "name": "Authorization", "value": f"Token {TOKEN}"}
+    assert http()["text"] == "invalid key: •••"
+
+
+def test_nor_what_is_left_of_them_where_an_address_is_long(http: Http) -> None:
+    for padding in range(170, 200):
+        location = f"http://evil.example/{'p' * (padding - 20)}{TOKEN}"
+        failed = http.failure(query={"status": "302", "location": location})
+        assert TOKEN[:4] not in str(failed), padding
+
+
+@pytest.mark.parametrize("secret", ["json", "status", "a", "GET"])
+def test_a_secret_that_is_an_ordinary_word_changes_no_member_of_a_result(
+    http: Http, secret: str
+) -> None:
+    http.credentials = {"auth": "basic", "username": "ada", "password": secret}
+    result = http()
+    assert set(result) == {"status", "headers", "json"}
+    assert result["status"] == 200

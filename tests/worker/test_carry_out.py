@@ -240,6 +240,7 @@ def test_two_workers_share_the_work_and_do_none_of_it_twice(
     assert sorted(asked) == sorted(f"{run_id}-say" for run_id in ids)
 
 
+@both
 def test_a_connection_that_is_gone_fails_the_run_and_says_so(
     work: Work, home: Path, env: Env
 ) -> None:
@@ -254,6 +255,7 @@ def test_a_connection_that_is_gone_fails_the_run_and_says_so(
     assert "no connection named target" in run["error"]["message"]
 
 
+@both
 def test_an_output_that_can_not_be_made_fails_the_run_and_keeps_what_was_done(
     work: Work, home: Path, env: Env
 ) -> None:
@@ -266,6 +268,7 @@ def test_an_output_that_can_not_be_made_fails_the_run_and_keeps_what_was_done(
     assert work.types(run_id)[-2:] == ["step_succeeded", "failed"]
 
 
+@both
 def test_what_steps_gave_together_has_a_bound(work: Work, home: Path, env: Env) -> None:
     steps = [step(f"s{number}", query={"size": "1000000"}) for number in range(7)]
     work.write(steps=steps, output=None)
@@ -274,6 +277,7 @@ def test_what_steps_gave_together_has_a_bound(work: Work, home: Path, env: Env) 
     assert (run["error"]["code"], run["error"]["step"]) == ("too_large", "s5")
 
 
+@both
 def test_a_worker_whose_project_was_deleted_goes_on_with_others(
     work: Work, target: Target, home: Path, env: Env
 ) -> None:
@@ -296,6 +300,7 @@ def test_a_worker_whose_project_was_deleted_goes_on_with_others(
     assert "Traceback" not in (home.parent / "worker.log").read_text()
 
 
+@both
 @pytest.mark.parametrize("lost", [1, 2])
 def test_a_run_that_lost_its_third_worker_is_given_up(
     work: Work, home: Path, env: Env, lost: int
@@ -319,3 +324,11 @@ def test_a_run_that_lost_its_third_worker_is_given_up(
         assert run["error"]["code"] == "worker_lost"
         assert "run it again" in run["error"]["message"]
         assert work.types(run_id) == ["queued", "lease_expired", "failed"]
+
+
+def test_a_worker_makes_no_database(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    worker = start_worker(home)
+    assert worker.wait(timeout=60) != 0
+    assert "There is no database at" in (tmp_path / "worker.log").read_text()
+    assert not home.exists()

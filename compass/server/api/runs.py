@@ -1,6 +1,8 @@
 """Runs: started, read and cancelled by every key of the project."""
 
+import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -18,6 +20,7 @@ from compass.server.api.schemas import (
     RunSchema,
 )
 from compass.server.core import run_events, runs
+from compass.server.core.errors import Invalid
 from compass.server.core.models import Role
 from compass.server.core.run_models import Run
 from compass.server.core.runs import Once, Repeated
@@ -29,6 +32,7 @@ _HEADER = {
     "description": "Repeating the request with it starts no second run, for 24 hours.",
     "schema": {"type": "string", "pattern": "^[!-~]+$", "minLength": 1, "maxLength": 255},
 }
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -90,6 +94,7 @@ def _run(run_id: str) -> Run:
 
 
 def _accepted(arguments: dict[str, Any]) -> Run:
+    _require_exact(request.get_data())
     runs.check_size(arguments["input"])
     once = _once(arguments)
     if once and (run := runs.already(once)):
@@ -104,6 +109,23 @@ def _accepted(arguments: dict[str, Any]) -> Run:
         raise
     queue.wake(run.id)
     return run
+
+
+def _require_exact(body: bytes) -> None:
+    """A whole number of more than 64 bits would lose digits unseen. Raises Invalid."""
+    if not _LONG_NUMBER.search(body):
+        return
+
+    def refuse(text: str) -> None:
+        digits = text.lstrip("-")
+        if len(digits) > 20 or not -(2**63) <= int(text) < 2**64:
+            raise Invalid(
+                input=f"{text[:30]} has more than 64 bits. Send it as text: no digit is lost then."
+            )
+
+    # What is too deep for it is refused as such afterwards.
+    with suppress(RecursionError):
+        json.loads(body, parse_int=refuse)
 
 
 def _once(arguments: dict[str, Any]) -> Once | None:

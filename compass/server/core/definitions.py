@@ -59,14 +59,24 @@ def check(document: Members, connections: dict[str, ConnectionKind]) -> Definiti
     with wrong:
         if schema is not None:
             input_schema.check_schema(schema)
+            _require_objects(schema)
     steps: list[Members] = []
     with wrong:
         steps = list(_steps(document.get("steps"), connections, wrong))
-    names = [step["name"] for step in steps]
+    given = document.get("steps")
+    named = given if isinstance(given, list) else []
+    names = [str(each.get("name")) for each in named if isinstance(each, dict)]
     with wrong:
         _check_expressions(output, "output", names)
     wrong.settle()
     return Definition(schema, steps, output)
+
+
+def _require_objects(schema: Members) -> None:
+    """An input is always an object: what could take none could not be run."""
+    types = schema.get("type", "object")
+    if "object" not in (types if isinstance(types, list) else [types]):
+        raise Invalid(**{"input_schema/type": 'An input is an object: write "type": "object".'})
 
 
 def _steps(

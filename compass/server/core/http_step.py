@@ -71,8 +71,9 @@ def _redirected(request: Request, answer: Answer, location: str) -> Request:
     if leaves:
         raise StepError(
             "redirect_refused",
-            f"It redirects to another origin ({location[:200]}), where the connection's "
-            "credentials do not go. If that is its place now, change the connection's base_url.",
+            # All of it: what is cut before it is scrubbed may end in half a secret.
+            "It redirects to another origin, where the connection's credentials do not go. If that "
+            f"is its place now, change the connection's base_url: {location}",
             answered=as_result(answer),
         )
     # A header's bytes were read as Latin-1.

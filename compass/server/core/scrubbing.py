@@ -1,5 +1,5 @@
 """Nothing that a target says is believed to be free of the credentials that it was given: they are
-taken out of whatever is kept or shown, however it spells them back."""
+taken out of whatever is kept or shown, also as the usual encodings spell them."""
 
 import html
 import json
@@ -11,6 +11,9 @@ import orjson
 
 MASK = "•••"
 
+# What is shorter is guessed in no time, and would be found in half of all words.
+SHORTEST = 4
+
 _SECRET_MEMBERS = {"token", "password", "value"}
 
 Json = Any
@@ -20,11 +23,14 @@ class Scrubber:
     """Knows one connection's secrets."""
 
     def __init__(self, credentials: dict[str, Any]):
-        self._secrets = {
+        whole = {
             str(each) for name, each in credentials.items() if name in _SECRET_MEMBERS and each
         }
+        # Of a header `Token abc` the target may say back the part that is the secret alone.
+        parts = set(str(credentials.get("value", "")).split())
         if credentials.get("auth") == "basic":
-            self._secrets.add(_basic(credentials))
+            whole.add(_basic(credentials))
+        self._secrets = {each for each in whole | parts if len(each) >= SHORTEST}
         spelled = {each for secret in self._secrets for each in _spelled(secret)}
         # The longest first, so that of one inside another nothing is left over.
         self._spelled = sorted(spelled, key=len, reverse=True)
@@ -35,10 +41,15 @@ class Scrubber:
         return text
 
     def json(self, value: Json) -> Json:
-        """Also in names, and in numbers. The value itself, where there is nothing to take out."""
+        """Also in names, and in numbers. The value itself, where there is nothing to take out.
+
+        The names of its own members stay: they are ours (`json`, `rows`), and say what follows.
+        """
         written = orjson.dumps(value)
         if not any(orjson.dumps(each)[1:-1] in written for each in self._spelled):
             return value
+        if isinstance(value, dict):
+            return {name: self._without(each) for name, each in value.items()}
         return self._without(value)
 
     def _without(self, value: Json) -> Json:

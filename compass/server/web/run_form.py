@@ -270,10 +270,14 @@ def _number(text: str) -> int | float:
     if not re.fullmatch(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", text):
         raise ValueError("Give a number, such as 3 or 0.5.")
     value = float(text)
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        # The length first: Python refuses to read numbers of thousands of digits.
+        if len(text.lstrip("+-0")) > 20 or not -(2**63) <= int(text) < 2**64:
+            raise ValueError("A whole number may have 64 bits at most.")
+        return int(text)
     if value in (float("inf"), float("-inf")):
         raise ValueError("This number is too large.")
-    is_whole = re.fullmatch(r"[+-]?[0-9]{1,18}", text)
-    return int(text) if is_whole else value
+    return value
 
 
 def _types(schema: dict[str, Any]) -> list[Any]:
