@@ -11,7 +11,7 @@ run: $(VENV)/server.stamp
 	$(BIN)/compass-server serve
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -1,12 +1,12 @@
 """A key in its last days says so, once, to whoever wrote the code that uses it."""
 
-import asyncio
 import warnings
 from collections.abc import Callable
 
 import pytest
 
 from compass import AsyncCompass, Compass, KeyExpires
+from tests.sdk.awaiting import finished
 from tests.sdk.proxy import Proxy
 from tests.work import Work
 from tests.world import World
@@ -42,7 +42,7 @@ def test_a_list_and_the_awaited_client_warn_at_the_right_line_too(
             await client.me()
 
     with pytest.warns(KeyExpires) as warned:
-        asyncio.run(work())
+        finished(work())
     assert warned[0].filename == __file__
 
 

@@ -25,6 +25,7 @@ from compass import (
 )
 from compass.sdk import exchange, runs
 from compass.server.core.run_models import Run as StoredRun
+from tests.sdk.awaiting import finished
 from tests.sdk.conftest import Served, make_key
 from tests.sdk.proxy import (
     DROP,
@@ -321,7 +322,7 @@ def test_from_the_call_to_the_output_awaited(written: Served) -> None:
             assert [each async for each in client.runs.events(first.id)] == events
             return events, done
 
-    events, done = asyncio.run(work())
+    events, done = finished(work())
     assert events[-1].type == "succeeded"
     assert [run.output for run in done] == [{"status": 200}] * 2
 

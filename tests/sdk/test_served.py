@@ -19,6 +19,7 @@ from compass import (
 )
 from compass.sdk import exchange
 from compass.server.core.tokens import mint
+from tests.sdk.awaiting import finished
 from tests.sdk.conftest import Served, make_key
 from tests.sdk.proxy import DROP, Proxy
 from tests.sdk.test_calls import BEARER, HTTP
@@ -35,7 +36,7 @@ def awaited(work: Callable[[AsyncCompass], Awaitable[T]], key: str, url: str) ->
         async with AsyncCompass(key, url) as client:
             return await work(client)
 
-    return asyncio.run(run())
+    return finished(run())
 
 
 def test_the_clients_of_the_environment(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +50,7 @@ def test_the_clients_of_the_environment(served: Served, monkeypatch: pytest.Monk
         async with AsyncCompass() as client:
             assert (await client.me()).project == me.project
 
-    asyncio.run(work())
+    finished(work())
 
 
 def test_a_walk_through_the_calls(served: Served) -> None:

@@ -1,11 +1,11 @@
 """What the environment says of proxies and certificates: obeyed, or told in a sentence."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
 from compass import AsyncCompass, Compass, CompassError
+from tests.sdk.awaiting import finished
 from tests.sdk.proxy import Proxy
 from tests.sdk.test_keys import KEY
 from tests.world import World
@@ -36,7 +36,7 @@ def test_no_proxy_whatever_it_is_counts_for_this_machine(
         async with AsyncCompass(secret, proxy.url) as client:
             return (await client.me()).project.name
 
-    assert asyncio.run(work()) == "Default"
+    assert finished(work()) == "Default"
 
 
 @pytest.mark.parametrize("client", [Compass, AsyncCompass])
